@@ -1,0 +1,242 @@
+"""The vocabulary of integrations: what is patched, and how a call is described.
+
+An integration is a table of rows. A row (:class:`Patch`) says where it applies, which role the call
+has, and how its request and its result are described.  Extractors are pure functions of a
+:class:`Call`; they may fail, the machine guards them.  Nothing here imports OpenTelemetry or wrapt.
+
+::
+
+    Integration("pflow", requires="pflow-cli>=0.16", patches=(
+        Patch("pflow.runtime.engine:Engine.run", kind="run", name=workflow_name),
+        Patch("pflow.runtime.engine:Engine._execute_node", kind="node", name=node_type,
+              request=node_attributes, after=transition),
+    ))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+from flowspan.semconv import Kind
+from flowspan.usage import Usage
+
+AttributeValue = (
+    str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
+)
+Attributes = Mapping[str, AttributeValue | None]
+"""Attributes by name; a value of ``None`` means "not known" and is left out."""
+
+Detail = Literal["minimal", "normal", "full"]
+Role = Literal["call", "iterate", "next", "close"]
+
+
+class Event(NamedTuple):
+    """Something that happened at a moment inside a span.
+
+    Attributes:
+        name: Constant, low cardinality.
+        attributes: What varies.
+        on: ``own`` is the span of the row's call (of the enclosing call, for a row without a
+            kind); ``enclosing`` is the span around it.
+    """
+
+    name: str
+    attributes: Attributes = {}
+    on: Literal["own", "enclosing"] = "own"
+
+
+class Frame(Protocol):
+    """One call on the way from the run down to the current one, as extractors may see it."""
+
+    @property
+    def label(self) -> str:
+        """The ``label`` of the row that made the frame."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """Role of the frame's span."""
+
+    @property
+    def call(self) -> Call:
+        """The call that the frame stands for."""
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """Scratch memory that lives as long as the call: counters of retries and the like."""
+
+    @property
+    def parent(self) -> Frame | None:
+        """The frame around this one."""
+
+    @property
+    def run_notes(self) -> dict[str, Any]:
+        """Scratch memory of the whole run."""
+
+    def describe(self, attributes: Attributes) -> None:
+        """Set attributes on the frame's span, which were not known when it started."""
+
+    def event(self, name: str, attributes: Attributes = {}) -> None:
+        """Add an event to the frame's span, now."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a patched function, as extractors see it.
+
+    Attributes:
+        instance: ``self`` (or the class of a class method); ``None`` for functions.
+        args: Positional arguments without ``self``. Never to be changed.
+        kwargs: Keyword arguments. Never to be changed.
+        frame: The frame of this call (of the enclosing call, for a row without a kind).
+            ``None`` outside any frame, and while a name or ``when`` is asked.
+        enclosing: The frame around this call, if any.
+        detail: How much the user asked for.
+        snapshot: What the row's ``snapshot`` returned before the call ran.
+        content: True if the user asked to capture content in any form.
+    """
+
+    instance: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    frame: Frame | None = None
+    enclosing: Frame | None = None
+    detail: Detail = "normal"
+    snapshot: Any = None
+    content: bool = False
+
+    def argument(self, name: str, position: int | None = None, default: Any = None) -> Any:
+        """The argument called ``name``, or at ``position`` (not counting ``self``)."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        if position is not None and position < len(self.args):
+            return self.args[position]
+        return default
+
+    def nearest(self, label: str) -> Frame | None:
+        """The nearest frame around this call whose row has that label."""
+        frame = self.enclosing
+        while frame is not None and frame.label != label:
+            frame = frame.parent
+        return frame
+
+
+class Joiner(Protocol):
+    """Adds up the chunks of a stream, so that none of them need be kept."""
+
+    def add(self, chunk: Any) -> None:
+        """Take one chunk; called once for each, so it must be cheap (about a microsecond)."""
+
+    def result(self) -> Any:
+        """What the row's ``response`` and ``usage`` understand as the result so far."""
+
+
+class Content(NamedTuple):
+    """Messages of a model call, in the conventions' message format, before the content policy.
+
+    Each is a JSON-serialisable value or ``None``: input and output are lists of
+    ``{"role": …, "parts": [{"type": "text", "content": …}, …]}``.
+    """
+
+    input: Any = None
+    output: Any = None
+    system: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A row: one place to patch, and what a call there means.
+
+    Attributes:
+        target: ``"package.module:Class.method"`` or ``"package.module:function"``.
+        label: A short name of the row, for frames and for ``flowspan doctor``; the target's
+            qualified name unless said.
+        kind: Role of the span; ``None`` makes no span: attributes and events of the row go to the
+            span of the enclosing call.
+        operation: ``gen_ai.operation.name`` where it is not the kind's usual one; a function
+            where it depends on the call.
+        name: What the span is about (workflow, step, agent, tool or model name), low cardinality.
+        span_name: The whole span name, for engines whose own plan names their spans.
+        request: Attributes known before the call runs.
+        response: Attributes known from its result.
+        failure: Attributes known from its exception.
+        snapshot: Remembers what ``after`` will compare with; its value is ``call.snapshot``.
+        before: Events at the start.
+        after: Events once the result is known.
+        usage: Tokens of a model call, from its result.
+        content: Messages, asked only when the user wants content.  ``result`` is ``None`` when
+            asked for the input before the call.
+        join: Makes the joiner of a streamed result; ``None`` when the result is no stream.
+        lazy: Tells whether a result is a stream or a body that is yet to be read; it returns the
+            object to observe (a row of another ``role`` reports its chunks) or ``None``.
+        role: ``call`` for ordinary rows. ``iterate`` (returns an iterator over chunks), ``next``
+            (returns one chunk) and ``close`` rows report what happens to an observed object.
+        when: Asked before the call; ``False`` leaves the call alone.
+        keep: Asked after the call below detail ``full``; ``False`` drops the span, unless
+            something inside it was kept.
+        detail: The least detail at which the row is active.
+        outcome: Turns a result into an ``error.type``, for engines that report failures in their
+            results; ``None`` is success.
+        quiet: Exceptions that are control flow, not errors.
+        subclasses: The method is overridden; every subclass's own definition is patched too.
+        script: The module is also run as a script: the same name in ``__main__`` is patched.
+        optional: Some supported versions do not have the target.
+    """
+
+    target: str
+    label: str = ""
+    kind: Kind | None = None
+    operation: str | Callable[[Call], str] | None = None
+    name: str | Callable[[Call], str | None] | None = None
+    span_name: str | Callable[[Call], str] | None = None
+    request: Callable[[Call], Attributes] | None = None
+    response: Callable[[Call, Any], Attributes] | None = None
+    failure: Callable[[Call, BaseException], Attributes] | None = None
+    snapshot: Callable[[Call], Any] | None = None
+    before: Callable[[Call], Iterable[Event]] | None = None
+    after: Callable[[Call, Any], Iterable[Event]] | None = None
+    usage: Callable[[Call, Any], Usage | None] | None = None
+    content: Callable[[Call, Any], Content] | None = None
+    join: Callable[[Call], Joiner] | None = None
+    lazy: Callable[[Call, Any], Any] | None = None
+    role: Role = "call"
+    when: Callable[[Call], bool] | None = None
+    keep: Callable[[Call, Any], bool] | None = None
+    detail: Detail = "minimal"
+    outcome: Callable[[Call, Any], str | None] | None = None
+    quiet: tuple[str, ...] = ()
+    subclasses: bool = False
+    script: bool = False
+    optional: bool = False
+
+    @property
+    def module(self) -> str:
+        """The module whose import applies the row."""
+        return self.target.partition(":")[0]
+
+    @property
+    def path(self) -> str:
+        """The attribute path inside the module."""
+        return self.target.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """What flowspan knows of one engine or client.
+
+    Attributes:
+        name: As users know it; also its name in ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``.
+        requires: Requirement in the form of packaging (``"openai>=1.40"``), the one version fact;
+            empty where there is no distribution to ask (a program that is run from a checkout).
+        patches: The rows.
+        engine: ``flowspan.engine`` of the runs that it starts; empty for clients.
+        environment: Variables set as defaults before the target is imported, such as the switch
+            of a client's own tracing.
+    """
+
+    name: str
+    requires: str
+    patches: tuple[Patch, ...]
+    engine: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
