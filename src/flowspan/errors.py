@@ -6,7 +6,8 @@
      └─ FlowspanError            what a user asked to be told
          ├─ ConfigurationError   a file or value of the user's cannot be used (command line only)
          └─ StoreError           the embedded store cannot be read or written
-             └─ StoreTooNewError written by a newer flowspan
+             ├─ StoreTooNewError written by a newer flowspan
+             └─ RunNotFoundError no run, or more than one, is meant by a name
 """
 
 
@@ -30,3 +31,7 @@ class StoreError(FlowspanError):
 
 class StoreTooNewError(StoreError):
     """The store was written by a newer flowspan than this one."""
+
+
+class RunNotFoundError(StoreError):
+    """No run is meant by the name that the user gave, or more than one is."""
