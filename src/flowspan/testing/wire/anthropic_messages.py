@@ -1,0 +1,221 @@
+"""Anthropic messages, plain and streamed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flowspan.testing.counting import split_chunks
+from flowspan.testing.wire.format import (
+    Answer,
+    Frame,
+    Json,
+    Stop,
+    WireFormat,
+    encode,
+    message_texts,
+    texts_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flowspan.testing.script import ToolCall
+    from flowspan.usage import Usage
+
+_STOP_REASONS: dict[Stop, str] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "refusal": "refusal",
+}
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+_SIGNATURE = "Zmxvd3NwYW4="
+
+
+def _texts(body: Mapping[str, Any]) -> Iterator[str]:
+    yield from texts_in(body.get("system"))
+    yield from message_texts(body.get("messages"))
+
+
+def _schema(body: Mapping[str, Any]) -> Json | None:
+    for key in ("output_config", "output_format"):
+        match body.get(key):
+            case {"format": {"schema": dict(schema)}} | {"schema": dict(schema)}:
+                return schema
+    return None
+
+
+def _response_id(answer: Answer) -> str:
+    return f"msg_{answer.number}"
+
+
+def _input_usage(usage: Usage) -> Json:
+    """The exclusive form: cached tokens stand beside ``input_tokens``, not in it."""
+    read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+    return {
+        "input_tokens": (usage.input_tokens or 0) - read - written,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
+    }
+
+
+def _output_usage(usage: Usage) -> Json:
+    output: Json = {"output_tokens": usage.output_tokens or 0}
+    if usage.reasoning_tokens is not None:
+        output["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return output
+
+
+def _full_usage(usage: Usage, output: Json) -> Json:
+    for_an_hour = usage.cache_write_1h_tokens or 0
+    return {
+        **_input_usage(usage),
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": (usage.cache_write_tokens or 0) - for_an_hour,
+            "ephemeral_1h_input_tokens": for_an_hour,
+        },
+        **output,
+        "service_tier": usage.service_tier,
+    }
+
+
+def _message(answer: Answer, content: list[Json], stop: str | None, usage: Json) -> Json:
+    return {
+        "id": _response_id(answer),
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": content,
+        "stop_reason": stop,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+def _stop_reason(answer: Answer) -> str:
+    return answer.finish_reason or _STOP_REASONS[answer.stop]
+
+
+def _tool_input(call: ToolCall) -> object:
+    """The arguments as an object; a text that is no JSON is wrapped, as a body must be JSON."""
+    try:
+        return json.loads(call.arguments_text)
+    except ValueError:
+        return {"arguments": call.arguments_text}
+
+
+def _blocks(answer: Answer) -> Iterator[tuple[Json, Json, list[Json]]]:
+    """Content blocks: the finished one, the one that opens it in a stream, and its deltas."""
+    choice = answer.choices[0]
+    if choice.reasoning:
+        yield (
+            {
+                "type": "thinking",
+                "thinking": "".join(choice.reasoning),
+                "signature": _SIGNATURE,
+            },
+            {"type": "thinking", "thinking": "", "signature": ""},
+            [{"type": "thinking_delta", "thinking": piece} for piece in choice.reasoning]
+            + [{"type": "signature_delta", "signature": _SIGNATURE}],
+        )
+    if choice.chunks or not choice.tool_calls:
+        yield (
+            {"type": "text", "text": choice.text},
+            {"type": "text", "text": ""},
+            [{"type": "text_delta", "text": piece} for piece in choice.chunks],
+        )
+    for position, call in enumerate(choice.tool_calls):
+        block = {"type": "tool_use", "id": answer.call_id(position, "toolu"), "name": call.name}
+        yield (
+            {**block, "input": _tool_input(call)},
+            {**block, "input": {}},
+            [
+                {"type": "input_json_delta", "partial_json": piece}
+                for piece in split_chunks(call.arguments_text)
+            ],
+        )
+
+
+def _body(answer: Answer) -> Json:
+    content = [block for block, _, _ in _blocks(answer)]
+    usage = _full_usage(answer.usage, _output_usage(answer.usage))
+    return _message(answer, content, _stop_reason(answer), usage)
+
+
+def _event(data: Json, *, content: bool = False, usage: bool = False) -> Frame:
+    name = data["type"].encode()
+    return Frame(b"event: " + name + b"\ndata: " + encode(data) + b"\n\n", content, usage)
+
+
+def _frames(answer: Answer) -> Iterator[Frame]:
+    begun = _full_usage(answer.usage, {"output_tokens": min(1, answer.usage.output_tokens or 0)})
+    yield _event({"type": "message_start", "message": _message(answer, [], None, begun)})
+    for index, (_, opening, deltas) in enumerate(_blocks(answer)):
+        yield _event({"type": "content_block_start", "index": index, "content_block": opening})
+        if index == 0:
+            yield _event({"type": "ping"})
+        for delta in deltas:
+            yield _event(
+                {"type": "content_block_delta", "index": index, "delta": delta},
+                content=delta["type"] != "signature_delta",
+            )
+        yield _event({"type": "content_block_stop", "index": index})
+    yield _event(
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": _stop_reason(answer), "stop_sequence": None},
+            "usage": {**_input_usage(answer.usage), **_output_usage(answer.usage)},
+        },
+        usage=True,
+    )
+    yield _event({"type": "message_stop"})
+
+
+def _headers(request_id: str) -> dict[str, str]:
+    return {
+        "request-id": request_id,
+        "anthropic-organization-id": "flowspan-test",
+        "anthropic-ratelimit-requests-limit": "4000",
+        "anthropic-ratelimit-requests-remaining": "3999",
+    }
+
+
+def _error(status: int, message: str, request_id: str) -> Json:
+    kind = _ERROR_TYPES.get(status, "api_error")
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": message},
+        "request_id": request_id,
+    }
+
+
+def _error_frame(message: str, sent: int) -> Frame:
+    del sent
+    error = {"type": "overloaded_error", "message": message}
+    return _event({"type": "error", "error": error})
+
+
+FORMAT = WireFormat(
+    name="anthropic.messages",
+    provider="anthropic",
+    operation="chat",
+    path_ending="/messages",
+    texts=_texts,
+    output_limit=("max_tokens",),
+    default_tier="standard",
+    schema=_schema,
+    body=_body,
+    frames=_frames,
+    response_id=_response_id,
+    headers=_headers,
+    error=_error,
+    error_frame=_error_frame,
+)

@@ -1,0 +1,136 @@
+"""The vocabulary of a wire format: what it is told (an answer) and what it gives (frames)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flowspan.testing.counting import split_chunks
+from flowspan.testing.received import ReceivedRequest
+from flowspan.testing.script import ToolCall
+from flowspan.usage import Usage
+
+Json = dict[str, Any]
+Stop = Literal["stop", "length", "tool_calls", "refusal"]
+
+CREATED = 1_790_000_000
+"""The time that every answer says it was made at, so that answers are reproducible."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One alternative of an answer, in the pieces in which it is streamed."""
+
+    chunks: tuple[str, ...]
+    refusal: bool = False
+    reasoning: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The chunks, joined."""
+        return "".join(self.chunks)
+
+    @property
+    def chunk_count(self) -> int:
+        """All pieces of content: reasoning, text and arguments of tool calls."""
+        arguments = sum(len(split_chunks(call.arguments_text)) for call in self.tool_calls)
+        return len(self.reasoning) + len(self.chunks) + arguments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A reply with everything decided; a wire format has only to spell it out."""
+
+    request: ReceivedRequest
+    model: str
+    choices: tuple[Choice, ...]
+    usage: Usage
+    stop: Stop
+    finish_reason: str | None
+
+    @property
+    def number(self) -> str:
+        """The digits that all ids of this answer share."""
+        return f"{self.request.index + 1:06d}"
+
+    def call_id(self, position: int, prefix: str) -> str:
+        """The id of a tool call of the first choice."""
+        return self.choices[0].tool_calls[position].id or f"{prefix}_{self.number}_{position}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One server-sent event.
+
+    Attributes:
+        data: The bytes of the event.
+        content: True if it carries a content chunk.
+        usage: True if it carries the final usage.
+    """
+
+    data: bytes
+    content: bool = False
+    usage: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireFormat:
+    """How one API of one provider spells requests and answers.
+
+    Attributes:
+        name: ``openai.chat``, …
+        provider: ``openai``, ``anthropic``.
+        operation: Value of ``gen_ai.operation.name``.
+        path_ending: Paths that end so are requests of this format.
+        texts: The texts of the prompt in a request body.
+        output_limit: Keys of the body, one of which may limit the output tokens.
+        default_tier: The service tier named where nobody asked for one.
+        schema: The JSON schema that a request body asks its answer to follow.
+        body: The JSON body of an answer.
+        frames: The events of a streamed answer.
+        response_id: The id in the body.
+        headers: Headers of every answer, from the request id.
+        error: The JSON body of an error, from status, message and request id.
+        error_frame: An error event, from message and number of frames sent before it.
+    """
+
+    name: str
+    provider: str
+    operation: str
+    path_ending: str
+    texts: Callable[[Mapping[str, Any]], Iterable[str]]
+    output_limit: tuple[str, ...]
+    default_tier: str | None = None
+    schema: Callable[[Mapping[str, Any]], Json | None]
+    body: Callable[[Answer], Json]
+    frames: Callable[[Answer], Iterator[Frame]]
+    response_id: Callable[[Answer], str | None]
+    headers: Callable[[str], dict[str, str]]
+    error: Callable[[int, str, str], Json]
+    error_frame: Callable[[str, int], Frame]
+
+
+def encode(value: Json) -> bytes:
+    """JSON without spaces, as the providers send it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def texts_in(content: object) -> Iterator[str]:
+    """The texts of a message's content: a string, or a list of parts with ``text``."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for part in content:
+            if isinstance(part, Mapping):
+                yield from texts_in(part.get("text", part.get("content")))
+
+
+def message_texts(messages: object) -> Iterator[str]:
+    """The texts of all messages of a list."""
+    if isinstance(messages, list):
+        for message in messages:
+            if isinstance(message, Mapping):
+                yield from texts_in(message.get("content"))

@@ -1,0 +1,54 @@
+"""What OpenAI's APIs share: headers, errors, token details."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowspan.testing.wire.format import Frame, Json, encode
+
+if TYPE_CHECKING:
+    from flowspan.usage import Usage
+
+_ERROR_TYPES = {
+    400: ("invalid_request_error", None),
+    401: ("invalid_request_error", "invalid_api_key"),
+    404: ("invalid_request_error", "not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+
+
+def headers(request_id: str) -> dict[str, str]:
+    """Headers of every answer."""
+    return {
+        "x-request-id": request_id,
+        "openai-version": "2020-10-01",
+        "openai-organization": "flowspan-test",
+        "openai-processing-ms": "1",
+        "x-ratelimit-limit-requests": "10000",
+        "x-ratelimit-remaining-requests": "9999",
+        "x-ratelimit-reset-requests": "6ms",
+    }
+
+
+def error(status: int, message: str, request_id: str) -> Json:
+    """Body of an error; the request id is in the header only."""
+    del request_id
+    kind, code = _ERROR_TYPES.get(status, ("server_error", None))
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def error_frame(message: str, sent: int) -> Frame:
+    """A chat stream's error: a chunk with nothing but ``error``."""
+    del sent
+    return Frame(b"data: " + encode(error(500, message, "")) + b"\n\n")
+
+
+def input_details(usage: Usage) -> Json:
+    """``prompt_tokens_details`` of chat, ``input_tokens_details`` of responses."""
+    details = {
+        "cached_tokens": usage.cache_read_tokens or 0,
+        "audio_tokens": usage.input_audio_tokens or 0,
+    }
+    if usage.cache_write_tokens is not None:
+        details["cache_write_tokens"] = usage.cache_write_tokens
+    return details
