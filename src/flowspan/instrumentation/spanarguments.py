@@ -1,0 +1,72 @@
+"""Finds the argument of a call by its name, however the caller passed it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from flowspan.instrumentation.integration import Call
+
+
+class _Place(NamedTuple):
+    """Where a parameter stands: its position (``self`` counted), and what it is by default."""
+
+    position: int | None
+    rest: bool
+    default: Any
+
+
+_places: Final[WeakKeyDictionary[Callable[..., Any], Mapping[str, _Place]]] = WeakKeyDictionary()
+"""Parameters of functions that were called; weak, so that no function lives longer for it."""
+
+
+def argument(call: Call, name: str) -> Any:
+    """The value that the parameter ``name`` has in a call.
+
+    Args:
+        call: The call.
+        name: As in the function's signature; ``*names`` gives what is left of the positions.
+
+    Returns:
+        What was passed, else the parameter's default, else ``None``.
+    """
+    if name in call.kwargs:
+        return call.kwargs[name]
+    place = None if call.function is None else _parameters(call.function).get(name)
+    if place is None:
+        return None
+    if place.position is None:
+        return place.default
+    index = place.position - (call.instance is not None)
+    if place.rest:
+        return call.args[index:]
+    return call.args[index] if 0 <= index < len(call.args) else place.default
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, _Place]:
+    try:
+        return _places[function]
+    except (KeyError, TypeError):  # not seen yet; a callable that cannot be referred to weakly
+        found = _read(function)
+    try:
+        _places[function] = found
+    except TypeError:
+        return found
+    return found
+
+
+def _read(function: Callable[..., Any]) -> Mapping[str, _Place]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # written in C: nobody knows its parameters
+        return {}
+    return {each.name: _place(index, each) for index, each in enumerate(parameters)}
+
+
+def _place(index: int, parameter: inspect.Parameter) -> _Place:
+    default = None if parameter.default is parameter.empty else parameter.default
+    rest = parameter.kind is parameter.VAR_POSITIONAL
+    by_key = parameter.kind in {parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD}
+    return _Place(None if by_key else index, rest, default)

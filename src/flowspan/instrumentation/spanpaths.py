@@ -1,0 +1,276 @@
+"""Paths: the small language in which a span map says where a value is found.
+
+::
+
+    topic                     the argument of that name
+    self.root.goal            an attribute of an attribute
+    args[0]  kwargs["depth"]  arguments by position (not counting self) and by key
+    result.pages[-1]["url"]   items, by number or by text
+    self.actions[action]      an item whose key is found by another path
+    result.pages[*].title     the same of each item, as a list
+    len(result.pages)         a function of what a path finds: len, type, keys, sha256
+    before.size               what the row remembered before the call
+    error.status              the exception, where a call has failed
+
+A path is parsed, never evaluated as Python: all that it can do is read attributes and items, and
+apply the functions of :data:`FUNCTIONS`.  Reading an attribute runs the property or
+``__getattr__`` behind it, reading an item runs ``__getitem__``, and ``len`` runs ``__len__``:
+name nothing in a map that is slow or has effects.  A path that leads nowhere finds ``None``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from flowspan.instrumentation.integration import Call
+from flowspan.instrumentation.spanarguments import argument
+from flowspan.instrumentation.spanstate import name_of, parts
+
+MOST_ITEMS: Final = 100
+"""How many items ``[*]`` and ``keys`` list."""
+
+MOST_CHARACTERS: Final = 500
+"""How long a path may be."""
+
+
+class PathError(ValueError):
+    """The text is no path; the message says where it goes wrong and what was expected."""
+
+
+class Scope(NamedTuple):
+    """What paths may look at.
+
+    Attributes:
+        call: The call, as the machine gives it.
+        result: What it returned.
+        error: What it raised.
+        before: What the row remembered before it ran, as attributes.
+    """
+
+    call: Call
+    result: Any = None
+    error: BaseException | None = None
+    before: Any = None
+
+
+Reader = Callable[[Scope], Any]
+"""Finds a value; it may raise anything, :meth:`Path.read` is the guard."""
+
+_Step = Callable[[Any, Scope], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path that was parsed.
+
+    Attributes:
+        text: As it stands in the map.
+        roots: The names that it starts from, those of inner paths included.
+        reader: Finds the value.
+    """
+
+    text: str
+    roots: frozenset[str]
+    reader: Reader
+
+    def read(self, scope: Scope) -> Any:
+        """The value; ``None`` where the path leads nowhere, whatever was raised on the way."""
+        try:
+            return self.reader(scope)
+        except Exception:  # noqa: BLE001 - a property is code of the program: it may fail
+            return None
+
+
+def parse_path(text: str) -> Path:
+    """Parse one path.
+
+    Args:
+        text: As ``self.root.goal``; the module's docstring shows all forms.
+
+    Returns:
+        The path, ready to read.
+
+    Raises:
+        PathError: The text is no path.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise PathError(f'"{text[:40]}…" is no path: expected at most {MOST_CHARACTERS} characters')
+    parser = _Parser(text)
+    reader = parser.expression()
+    parser.expect_end()
+    return Path(text, frozenset(parser.roots), reader)
+
+
+def _sha256(value: Any) -> str | None:
+    if not isinstance(value, str | bytes):
+        return None
+    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    return hashlib.sha256(data).hexdigest()
+
+
+def _keys(value: Any) -> list[str]:
+    return [name_of(key) for key in islice(parts(value), MOST_ITEMS)]
+
+
+FUNCTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "keys": _keys,
+    "len": len,
+    "sha256": _sha256,
+    "type": lambda value: type(value).__name__,
+}
+"""What may be applied to a value, by name."""
+
+ROOTS: Final[Mapping[str, Reader]] = {
+    "args": lambda scope: scope.call.args,
+    "before": lambda scope: scope.before,
+    "error": lambda scope: scope.error,
+    "kwargs": lambda scope: scope.call.kwargs,
+    "result": lambda scope: scope.result,
+    "self": lambda scope: scope.call.instance,
+}
+"""The names with a meaning of their own; every other name is an argument's."""
+
+
+def _root(name: str) -> Reader:
+    return ROOTS.get(name) or (lambda scope: argument(scope.call, name))
+
+
+def _attribute(name: str) -> _Step:
+    return lambda value, _: getattr(value, name)
+
+
+def _item(key: Reader) -> _Step:
+    def step(value: Any, scope: Scope) -> Any:
+        if isinstance(value, dict) and hasattr(value, "__missing__"):
+            return dict.get(value, key(scope))  # asking a defaultdict would add the key
+        return value[key(scope)]
+
+    return step
+
+
+def _each(steps: list[_Step]) -> _Step:
+    def step(value: Any, scope: Scope) -> Any:
+        if not isinstance(value, list | tuple):
+            return None  # nothing else may be gone through without a trace
+        return [_follow(item, steps, scope) for item in islice(value, MOST_ITEMS)]
+
+    return step
+
+
+def _follow(value: Any, steps: list[_Step], scope: Scope) -> Any:
+    for step in steps:
+        value = step(value, scope)
+    return value
+
+
+_TOKEN: Final = re.compile(
+    r"""(?P<name>[^\W\d]\w*)|(?P<number>-?[0-9]{1,9})|(?P<text>"[^"]*"|'[^']*')|(?P<mark>[.()*\[\]])"""
+)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+
+
+class _Parser:
+    """Reads one path, left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.roots: set[str] = set()
+        self._tokens = list(self._tokenise())
+        self._next = 0
+
+    def expression(self) -> Reader:
+        """A function of an expression, or a root with steps."""
+        name = self._take("name", "a name, such as self, result or an argument's")
+        if not self._accept("("):
+            self.roots.add(name.text)
+            return self._access(name.text)
+        function = FUNCTIONS.get(name.text)
+        if function is None:
+            raise self._wrong(name, f"one of the functions {', '.join(FUNCTIONS)}")
+        inner = self.expression()
+        self._take(")", '")"')
+        return lambda scope: function(inner(scope))
+
+    def expect_end(self) -> None:
+        """Refuse what follows a whole path."""
+        token = self._peek()
+        if token.kind != "end":
+            raise self._wrong(token, '".name", "[item]" or the end')
+
+    def _access(self, root: str) -> Reader:
+        read = _root(root)
+        steps = self._steps()
+        return lambda scope: _follow(read(scope), steps, scope)
+
+    def _steps(self) -> list[_Step]:
+        steps: list[_Step] = []
+        while True:
+            if self._accept("."):
+                steps.append(_attribute(self._take("name", 'a name after "."').text))
+            elif self._accept("["):
+                if self._accept("*"):
+                    self._take("]", '"]"')
+                    return [*steps, _each(self._steps())]
+                steps.append(_item(self._key()))
+                self._take("]", '"]"')
+            else:
+                return steps
+
+    def _key(self) -> Reader:
+        token = self._peek()
+        if token.kind == "name":
+            return self.expression()
+        self._next += 1
+        if token.kind == "number":
+            number = int(token.text)
+            return lambda _: number
+        if token.kind == "text":
+            return lambda _: token.text[1:-1]
+        raise self._wrong(token, 'a number, a "text", a path or * inside [ ]')
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _accept(self, mark: str) -> bool:
+        found = self._peek().kind == mark
+        self._next += found
+        return found
+
+    def _take(self, kind: str, expected: str) -> _Token:
+        token = self._peek()
+        if token.kind != kind:
+            raise self._wrong(token, expected)
+        self._next += 1
+        return token
+
+    def _wrong(self, token: _Token, expected: str) -> PathError:
+        found = f'"{token.text}"' if token.text else "the end"
+        return PathError(
+            f'"{self.text}" is no path: expected {expected}, '
+            f"found {found} at character {token.start + 1}"
+        )
+
+    def _tokenise(self) -> list[_Token]:
+        tokens = []
+        start = 0
+        while start < len(self.text):
+            if self.text[start] == " ":
+                start += 1
+                continue
+            match = _TOKEN.match(self.text, start)
+            if match is None:
+                raise self._wrong(_Token("", self.text[start], start), "a name, a dot or an item")
+            kind = str(match.lastgroup)
+            tokens.append(_Token(match[0] if kind == "mark" else kind, match[0], start))
+            start = match.end()
+        return [*tokens, _Token("end", "", len(self.text))]
