@@ -1,0 +1,1 @@
+"""flowspan: one connected, priced trace for each run of an agent workflow engine."""

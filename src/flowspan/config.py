@@ -52,7 +52,7 @@ class Settings:
     problems: tuple[str, ...] = ()
 
 
-class _Refused(ValueError):
+class _RefusedError(ValueError):
     """The form that a value should have had."""
 
 
@@ -60,7 +60,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() in allowed:
             return text.lower()
-        raise _Refused("one of " + ", ".join(allowed))
+        raise _RefusedError("one of " + ", ".join(allowed))
 
     return parse
 
@@ -69,9 +69,9 @@ def _positive(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise _Refused("a number, as 2 or 0.5") from None
+        raise _RefusedError("a number, as 2 or 0.5") from None
     if not 0 <= number < float("inf"):
-        raise _Refused("a number that is not negative")
+        raise _RefusedError("a number that is not negative")
     return number
 
 
@@ -140,7 +140,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             continue
         try:
             values[variable.field] = variable.parse(text)
-        except _Refused as expected:
+        except _RefusedError as expected:
             problems.append(
                 f"{variable.name}={text!r} is not usable: expected {expected}; "
                 f"the default ({_default(variable.field)}) is used"

@@ -1,0 +1,1 @@
+"""Sees calls; knows nothing of money, limits or disk."""

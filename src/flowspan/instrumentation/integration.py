@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 from flowspan.semconv import Kind
@@ -27,6 +28,9 @@ AttributeValue = (
 )
 Attributes = Mapping[str, AttributeValue | None]
 """Attributes by name; a value of ``None`` means "not known" and is left out."""
+
+NOTHING: Attributes = MappingProxyType({})
+"""No attributes."""
 
 Detail = Literal["minimal", "normal", "full"]
 Role = Literal["call", "iterate", "next", "close"]
@@ -43,7 +47,7 @@ class Event(NamedTuple):
     """
 
     name: str
-    attributes: Attributes = {}
+    attributes: Attributes = NOTHING
     on: Literal["own", "enclosing"] = "own"
 
 
@@ -77,7 +81,7 @@ class Frame(Protocol):
     def describe(self, attributes: Attributes) -> None:
         """Set attributes on the frame's span, which were not known when it started."""
 
-    def event(self, name: str, attributes: Attributes = {}) -> None:
+    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
         """Add an event to the frame's span, now."""
 
 
@@ -95,6 +99,7 @@ class Call:
         detail: How much the user asked for.
         snapshot: What the row's ``snapshot`` returned before the call ran.
         content: True if the user asked to capture content in any form.
+        function: The original, for those who need its signature.
     """
 
     instance: Any
@@ -105,6 +110,7 @@ class Call:
     detail: Detail = "normal"
     snapshot: Any = None
     content: bool = False
+    function: Callable[..., Any] | None = None
 
     def argument(self, name: str, position: int | None = None, default: Any = None) -> Any:
         """The argument called ``name``, or at ``position`` (not counting ``self``)."""
@@ -123,10 +129,18 @@ class Call:
 
 
 class Joiner(Protocol):
-    """Adds up the chunks of a stream, so that none of them need be kept."""
+    """Adds up the chunks of a stream, so that none of them need be kept.
 
-    def add(self, chunk: Any) -> None:
-        """Take one chunk; called once for each, so it must be cheap (about a microsecond)."""
+    A joiner may have an attribute ``complete``: true once the stream said itself that it is over,
+    so that closing it then is an ordinary end.
+    """
+
+    def add(self, chunk: Any) -> bool | None:
+        """Take one chunk; called once for each, so it must be cheap (about a microsecond).
+
+        Returns:
+            ``False`` if the chunk held nothing of the answer, so that it is not the first one.
+        """
 
     def result(self) -> Any:
         """What the row's ``response`` and ``usage`` understand as the result so far."""

@@ -3,15 +3,21 @@
 from flowspan.testing.fake_provider import FakeProvider
 from flowspan.testing.ledger import Ledger, LedgerEntry
 from flowspan.testing.received import ReceivedRequest
+from flowspan.testing.recording import CountingIds, Recording, record
 from flowspan.testing.script import Fault, Gate, Reply, ToolCall
+from flowspan.testing.spans import RecordedSpans
 
 __all__ = [
+    "CountingIds",
     "FakeProvider",
     "Fault",
     "Gate",
     "Ledger",
     "LedgerEntry",
     "ReceivedRequest",
+    "RecordedSpans",
+    "Recording",
     "Reply",
     "ToolCall",
+    "record",
 ]

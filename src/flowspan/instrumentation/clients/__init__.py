@@ -1,0 +1,1 @@
+"""Model clients, one file each; being here is their registration."""

@@ -1,0 +1,1 @@
+"""Workflow engines, one file each; being here is their registration."""

@@ -1,0 +1,227 @@
+"""What a call adds to the frames above it and to the metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from flowspan import semconv
+from flowspan.instrumentation.run import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowspan.instrumentation.events import Recorded
+    from flowspan.instrumentation.invocation import Invocation
+    from flowspan.usage import Usage
+
+_TIMED_KINDS: Final = frozenset({"run", "step", "node"})
+_MODEL_LABELS: Final = (
+    semconv.OPERATION_NAME,
+    semconv.PROVIDER_NAME,
+    semconv.REQUEST_MODEL,
+    semconv.RESPONSE_MODEL,
+    semconv.ERROR_TYPE,
+)
+
+
+def _above(invocation: Invocation) -> Iterator[Invocation]:
+    frame = invocation.parent
+    while frame is not None:
+        yield frame
+        frame = frame.parent
+
+
+def _host(invocation: Invocation) -> Invocation | None:
+    """The nearest run, step or node around a call: the one whose own time the call takes."""
+    return next((frame for frame in _above(invocation) if frame.kind in _TIMED_KINDS), None)
+
+
+# --- start and end of calls -------------------------------------------------------------------
+
+
+def started(invocation: Invocation) -> None:
+    """Account for the start of a call."""
+    kind = invocation.kind
+    if kind not in _TIMED_KINDS:
+        return
+    host = _host(invocation)
+    if host is not None:
+        with host.run.lock:
+            if host.children == 0:
+                host.covered_since = time.perf_counter_ns()
+            host.children += 1
+    elif kind == "run":
+        invocation.site.machine.instruments.active_runs(1, _run_labels(invocation))
+
+
+def ended(
+    invocation: Invocation, usage: Usage | None, error: BaseException | None, duration_ns: int
+) -> None:
+    """Account for the end of a call: roll-ups above, self time, metrics."""
+    kind = invocation.kind
+    if kind == "llm":
+        _add_to_totals(invocation, usage, error)
+    if semconv.ERROR_TYPE in invocation.attributes:
+        _add_error(invocation)
+    if kind in _TIMED_KINDS:
+        _uncover(invocation)
+    if invocation.totals is not None:
+        invocation.describe(invocation.totals.attributes())
+    if (record := _RECORDERS.get(kind or "")) is not None:
+        record(invocation, usage, duration_ns / 1e9)
+
+
+def _add_to_totals(
+    invocation: Invocation, usage: Usage | None, error: BaseException | None
+) -> None:
+    unpriced = invocation.attributes.get(semconv.COST_STATUS) == "unpriced"
+    failed = error is not None and usage is None
+    with invocation.run.lock:
+        for frame in _above(invocation):
+            if frame.totals is None:
+                frame.totals = Totals()
+            frame.totals.add_call(usage, invocation.cost_usd, unpriced=unpriced and not failed)
+
+
+def _add_error(invocation: Invocation) -> None:
+    """Count an error once, where it was first seen, for all frames above."""
+    failure = invocation.failure
+    first = failure is None or invocation.failed_below != id(failure)
+    with invocation.run.lock:
+        if failure is not None and invocation.parent is not None:
+            invocation.parent.failed_below = id(failure)
+        if first:
+            for frame in _above(invocation):
+                if frame.totals is None:
+                    frame.totals = Totals()
+                frame.totals.errors += 1
+
+
+def _uncover(invocation: Invocation) -> None:
+    host = _host(invocation)
+    if host is None:
+        return
+    with host.run.lock:
+        host.children -= 1
+        if host.children == 0:
+            host.covered_ns += time.perf_counter_ns() - host.covered_since
+
+
+# --- metrics ----------------------------------------------------------------------------------
+
+
+def _run_labels(invocation: Invocation) -> dict[str, Any]:
+    labels = invocation.site.machine.instruments.place(invocation.workflow, None)
+    labels[semconv.ENGINE] = invocation.run.engine
+    return labels
+
+
+def _with_error(labels: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
+    if (error_type := invocation.attributes.get(semconv.ERROR_TYPE)) is not None:
+        labels[semconv.ERROR_TYPE] = error_type
+    return labels
+
+
+def _record_run(invocation: Invocation, _usage: Usage | None, seconds: float) -> None:
+    if _host(invocation) is not None:  # a nested workflow is part of the run around it
+        return
+    instruments = invocation.site.machine.instruments
+    labels = _run_labels(invocation)
+    instruments.active_runs(-1, labels)
+    labels = _with_error(dict(labels), invocation)
+    context = invocation.materialise()
+    instruments.record(semconv.METRIC_RUN_DURATION, seconds, labels, context)
+    if (totals := invocation.totals) is not None and totals.priced_calls:
+        cost = float(totals.cost_usd)
+        instruments.record(semconv.METRIC_RUN_COST_USD, cost, labels, context)
+
+
+def _record_node(invocation: Invocation, _usage: Usage | None, seconds: float) -> None:
+    instruments = invocation.site.machine.instruments
+    labels = instruments.place(invocation.workflow, invocation.step)
+    labels[semconv.ENGINE] = invocation.run.engine
+    _with_error(labels, invocation)
+    context = invocation.materialise()
+    instruments.record(semconv.METRIC_NODE_DURATION, seconds, labels, context)
+    own = max(0.0, seconds - invocation.covered_ns / 1e9)
+    instruments.count(semconv.METRIC_NODE_SELF_SECONDS, own, labels, context)
+
+
+def _record_model_call(invocation: Invocation, usage: Usage | None, seconds: float) -> None:
+    instruments = invocation.site.machine.instruments
+    known = invocation.attributes
+    context = invocation.materialise()
+    model = {key: known[key] for key in _MODEL_LABELS if key in known}
+    instruments.record(semconv.METRIC_OPERATION_DURATION, seconds, model, context)
+    first = known.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
+    if first is not None:
+        instruments.record(semconv.METRIC_TIME_TO_FIRST_CHUNK, first, model, context)
+    place = instruments.place(invocation.workflow, invocation.step)
+    where = {
+        key: known[key] for key in (semconv.PROVIDER_NAME, semconv.REQUEST_MODEL) if key in known
+    } | place
+    calls = _with_error(dict(where), invocation)
+    if (status := known.get(semconv.COST_STATUS)) is not None:
+        calls[semconv.COST_STATUS] = status
+    instruments.count(semconv.METRIC_LLM_CALLS, 1, calls, context)
+    if usage is not None:
+        _record_tokens(invocation, usage, model, where)
+
+
+def _record_tokens(
+    invocation: Invocation, usage: Usage, model: dict[str, Any], where: dict[str, Any]
+) -> None:
+    instruments = invocation.site.machine.instruments
+    context = invocation.materialise()
+    for token_type, amount in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+        if amount is not None:
+            labels = {**model, semconv.TOKEN_TYPE: token_type}
+            instruments.record(semconv.METRIC_TOKEN_USAGE, amount, labels, context)
+    instruments.count_tokens(usage, where, context)
+
+
+_RECORDERS: Final[dict[str, Callable[[Invocation, Usage | None, float], None]]] = {
+    "run": _record_run,
+    "node": _record_node,
+    "llm": _record_model_call,
+}
+
+
+# --- events -----------------------------------------------------------------------------------
+
+
+def event(invocation: Invocation, recorded: Recorded) -> None:
+    """Account for an event: some are counted, and a chosen prompt is remembered."""
+    if (account := _OF_EVENT.get(recorded.name)) is not None:
+        account(invocation, recorded.attributes)
+
+
+def _prompt_selected(invocation: Invocation, attributes: dict[str, Any]) -> None:
+    name, version = attributes.get(semconv.PROMPT_NAME), attributes.get(semconv.PROMPT_VERSION)
+    invocation.prompt = (name, version)
+
+
+def _state_transition(invocation: Invocation, attributes: dict[str, Any]) -> None:
+    instruments = invocation.site.machine.instruments
+    labels = instruments.place(invocation.workflow, None)
+    labels[semconv.ENGINE] = invocation.run.engine
+    labels[semconv.STATE_FROM] = str(attributes.get(semconv.STATE_FROM))
+    labels[semconv.STATE_TO] = str(attributes.get(semconv.STATE_TO))
+    instruments.count(semconv.METRIC_STATE_TRANSITIONS, 1, labels)
+
+
+def _retry(invocation: Invocation, attributes: dict[str, Any]) -> None:
+    instruments = invocation.site.machine.instruments
+    labels = instruments.place(invocation.workflow, invocation.step)
+    if (error_type := attributes.get(semconv.ERROR_TYPE)) is not None:
+        labels[semconv.ERROR_TYPE] = str(error_type)
+    instruments.count(semconv.METRIC_RETRIES, 1, labels)
+
+
+_OF_EVENT: Final[dict[str, Callable[[Invocation, dict[str, Any]], None]]] = {
+    semconv.EVENT_PROMPT_SELECTED: _prompt_selected,
+    semconv.EVENT_STATE_TRANSITION: _state_transition,
+    semconv.EVENT_RETRY: _retry,
+}

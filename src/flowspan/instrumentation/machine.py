@@ -1,0 +1,104 @@
+"""What invocations need of the process: tracer, instruments, settings and hooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.semconv import ENGINE, KIND, OPERATION_NAME, OPERATION_OF_KIND, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import Tracer
+
+    from flowspan.config import ContentMode, Detail
+    from flowspan.instrumentation.events import EventOutlet
+    from flowspan.instrumentation.hooks import CallHook
+    from flowspan.instrumentation.metrics import Instruments
+
+RANK: Final[dict[str, int]] = {"minimal": 0, "normal": 1, "full": 2}
+
+
+@dataclass(slots=True)
+class Machine:
+    """The surroundings of every invocation; made by the composition root alone.
+
+    Attributes:
+        tracer: Makes the spans.
+        instruments: Take the measurements.
+        outlet: Takes the events.
+        hooks: Act on calls, in this order.
+        detail: How much is recorded.
+        content: Whether messages are recorded.
+        active: False makes every wrapper a plain call.
+    """
+
+    tracer: Tracer
+    instruments: Instruments
+    outlet: EventOutlet
+    hooks: tuple[CallHook, ...] = ()
+    detail: Detail = "normal"
+    content: ContentMode = "off"
+    active: bool = True
+    hooks_of: dict[Kind | None, tuple[CallHook, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Sort the hooks by kind, once."""
+        kinds = {kind for hook in self.hooks for kind in hook.kinds}
+        self.hooks_of = {
+            kind: tuple(hook for hook in self.hooks if kind in hook.kinds) for kind in kinds
+        }
+
+
+class Site:
+    """A row where it was applied: what of it can be worked out once, before any call.
+
+    Attributes:
+        machine: The surroundings.
+        patch: The row.
+        place: What guards and logs call it, as ``"openai Completions.create"``.
+        active: True if the user's detail asks for the row.
+        static: The attributes that every span of the row has.
+        first_call: Done once, at the first call.
+        keep: The row's ``keep``, unless the user's detail is full.
+    """
+
+    __slots__ = (
+        "active",
+        "engine",
+        "first_call",
+        "integration",
+        "keep",
+        "kind",
+        "label",
+        "machine",
+        "operation",
+        "patch",
+        "place",
+        "static",
+    )
+
+    def __init__(self, machine: Machine, integration: Integration, patch: Patch) -> None:
+        self.machine = machine
+        self.integration = integration
+        self.patch = patch
+        self.kind: Kind | None = patch.kind
+        self.engine = integration.engine or integration.name
+        self.label = patch.label or patch.path
+        self.place = f"{integration.name} {self.label}"
+        self.active = RANK[machine.detail] >= RANK[patch.detail]
+        self.keep = None if machine.detail == "full" else patch.keep
+        operation = patch.operation
+        self.operation = (
+            operation if isinstance(operation, str) else OPERATION_OF_KIND.get(patch.kind or "")
+        )
+        self.first_call: Callable[[], None] | None = None
+        self.static: dict[str, Any] = {}
+        if patch.kind is not None:
+            self.static[KIND] = patch.kind
+        if self.operation is not None:
+            self.static[OPERATION_NAME] = self.operation
+        if patch.kind == "run":
+            self.static[ENGINE] = self.engine

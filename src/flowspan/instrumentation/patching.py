@@ -1,0 +1,289 @@
+"""Applies rows after import, and takes them back exactly.
+
+A row is applied when its module has been imported by the program (never by us).  What is taken
+back is the identity of each attribute: an own one is put back, an inherited one is deleted, and
+one that somebody else has replaced since is left alone (ours inside it then does nothing).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import wrapt
+
+from flowspan.instrumentation.machine import Machine, Site
+from flowspan.instrumentation.subclassing import SubclassWatch, subclasses_of
+from flowspan.instrumentation.wrappers import wrapper_for
+from flowspan.safety import guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from flowspan.instrumentation.integration import Integration, Patch
+
+State = Literal["waiting", "applied", "missing", "failed"]
+_ABSENT: Final = object()
+
+
+class Wrapped(wrapt.FunctionWrapper[..., Any]):
+    """A patched function: a transparent wrapper that pickles and copies as what it wraps.
+
+    By name where its name finds it (as functions do); else as the original, so that picklers that
+    take classes and functions by value (dill, cloudpickle) never meet anything of ours.
+    """
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle as a global name, or as the original."""
+        del protocol
+        found: Any = sys.modules.get(self.__module__)
+        for part in self.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return self.__qualname__
+        return _itself, (self.__wrapped__,)
+
+    def __reduce__(self) -> Any:
+        """Pickle as a global name, or as the original."""
+        return self.__reduce_ex__(2)
+
+    def __copy__(self) -> Wrapped:
+        """Functions are not copied."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Wrapped:
+        """Functions are not copied."""
+        return self
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+@dataclass(slots=True)
+class RowStatus:
+    """What became of a row.
+
+    Attributes:
+        integration: Name of its integration.
+        target: Where it applies.
+        optional: Some supported versions do not have the target.
+        state: ``waiting`` for the import of its module, ``applied``, ``missing`` (no such
+            attribute) or ``failed``.
+        detail: Why, in a sentence; empty where there is nothing to say.
+    """
+
+    integration: str
+    target: str
+    optional: bool
+    state: State = "waiting"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One attribute that was replaced."""
+
+    owner: Any
+    name: str
+    before: Any
+    ours: Any
+
+    def undo(self) -> None:
+        if vars(self.owner).get(self.name) is not self.ours:
+            return
+        if self.before is _ABSENT:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.before)
+
+
+class _ModuleHooks:
+    """One post-import hook for each module of the process, however many patchers come and go."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.waiting: dict[str, list[Callable[[ModuleType], None]]] = {}
+
+    def on_import(self, module: str, apply: Callable[[ModuleType], None]) -> None:
+        with self.lock:
+            known = module in self.waiting
+            self.waiting.setdefault(module, []).append(apply)
+        if not known:
+            wrapt.register_post_import_hook(self._imported, module)
+        elif (found := sys.modules.get(module)) is not None and _is_complete(found):
+            apply(found)
+
+    def forget(self, module: str, apply: Callable[[ModuleType], None]) -> None:
+        with self.lock:
+            if apply in self.waiting.get(module, ()):
+                self.waiting[module].remove(apply)
+
+    def _imported(self, module: ModuleType) -> None:
+        for apply in tuple(self.waiting.get(module.__name__, ())):
+            apply(module)
+
+
+def _is_complete(module: ModuleType) -> bool:
+    return not getattr(getattr(module, "__spec__", None), "_initializing", False)
+
+
+_hooks: Final = _ModuleHooks()
+
+
+class Patcher:
+    """Applies the rows of integrations for one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._changes: list[_Change] = []
+        self._watches: list[SubclassWatch] = []
+        self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
+        self._statuses: dict[tuple[str, str], RowStatus] = {}
+        self._lock = threading.RLock()
+
+    def install(self, integration: Integration) -> None:
+        """Apply each row of an integration as soon as its module is imported."""
+        modules = dict.fromkeys(patch.module for patch in integration.patches)
+        scripts = _Scripts(self, integration)
+        for patch in integration.patches:
+            status = RowStatus(integration.name, patch.target, patch.optional)
+            self._statuses[integration.name, patch.target] = status
+        for module in modules:
+            rows = tuple(patch for patch in integration.patches if patch.module == module)
+
+            def apply(
+                imported: ModuleType, rows: tuple[Patch, ...] = rows, scripts: Any = scripts
+            ) -> None:
+                for patch in rows:
+                    self._apply(integration, patch, imported, scripts)
+
+            self._registered.append((module, apply))
+            _hooks.on_import(module, apply)
+
+    def uninstall(self) -> None:
+        """Take everything back."""
+        with self._lock:
+            self._machine.active = False
+            for module, apply in self._registered:
+                _hooks.forget(module, apply)
+            for watch in reversed(self._watches):
+                watch.undo()
+            for change in reversed(self._changes):
+                guarded(f"undo {change.name}", change.undo)
+            self._changes.clear()
+            self._watches.clear()
+            self._registered.clear()
+
+    def statuses(self) -> list[RowStatus]:
+        """What became of each row so far."""
+        return list(self._statuses.values())
+
+    # --- one row -------------------------------------------------------------------------------
+
+    def _apply(
+        self, integration: Integration, patch: Patch, module: ModuleType, scripts: _Scripts
+    ) -> None:
+        status = self._statuses[integration.name, patch.target]
+        try:
+            owner, name = _resolve(module, patch.path)
+            site = Site(self._machine, integration, patch)
+            if scripts.pending:
+                scripts.watch(site)
+            self._replace(owner, name, site)
+            if patch.subclasses:
+                self._follow_subclasses(owner, name, site)
+        except AttributeError as error:
+            status.state = "missing"
+            status.detail = f"{patch.module} has no {patch.path} ({error})"
+        except Exception as error:  # noqa: BLE001 - one row must not cost the others
+            status.state = "failed"
+            status.detail = f"{patch.target} could not be patched: {type(error).__name__}: {error}"
+        else:
+            status.state = "applied"
+
+    def apply_to_script(self, integration: Integration, patch: Patch, module: ModuleType) -> None:
+        """Apply a row to the same name in ``__main__``."""
+        owner, name = _resolve(module, patch.path)
+        self._replace(owner, name, Site(self._machine, integration, patch))
+        self._statuses[integration.name, patch.target].state = "applied"
+
+    def _follow_subclasses(self, base: Any, name: str, site: Site) -> None:
+        def override(subclass: type) -> None:
+            if name in vars(subclass):
+                guarded(f"{site.place} of {subclass.__name__}", self._replace, subclass, name, site)
+
+        for subclass in subclasses_of(base):
+            override(subclass)
+        watch = SubclassWatch(base, override)
+        with self._lock:
+            self._watches.append(watch)
+
+    def _replace(self, owner: Any, name: str, site: Site) -> None:
+        with self._lock:
+            original = _raw_attribute(owner, name)
+            if any(change.ours is original for change in self._changes):
+                return  # an override that is the same object as one that is patched already
+            function = getattr(original, "__func__", original)
+            ours = Wrapped(original, wrapper_for(site, function))
+            before = vars(owner).get(name, _ABSENT)
+            setattr(owner, name, ours)
+            self._changes.append(_Change(owner, name, before, vars(owner)[name]))
+
+
+def _resolve(module: Any, path: str) -> tuple[Any, str]:
+    owner = module
+    *outer, name = path.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    return owner, name
+
+
+def _raw_attribute(owner: Any, name: str) -> Any:
+    """The attribute as its class or module holds it: not bound, descriptors as they are."""
+    for holder in getattr(owner, "__mro__", (owner,)):
+        if name in vars(holder):
+            return vars(holder)[name]
+    return getattr(owner, name)
+
+
+class _Scripts:
+    """Rows whose module may be running as ``__main__``, where no import tells when it is complete.
+
+    They are tried at the first call of any other row of the integration.
+    """
+
+    def __init__(self, patcher: Patcher, integration: Integration) -> None:
+        self._patcher = patcher
+        self._integration = integration
+        self.pending = [patch for patch in integration.patches if patch.script]
+
+    def watch(self, site: Site) -> None:
+        """Be told of the first call of a row."""
+        site.first_call = self.apply
+
+    def apply(self) -> None:
+        """Patch ``__main__`` if it is the module that a row names."""
+        pending, self.pending = self.pending, []
+        main = sys.modules.get("__main__")
+        for patch in pending:
+            if main is not None and _runs_as_script(main, patch.module):
+                guarded(
+                    f"{self._integration.name} {patch.path} in __main__",
+                    self._patcher.apply_to_script,
+                    self._integration,
+                    patch,
+                    main,
+                )
+
+
+def _runs_as_script(main: ModuleType, module: str) -> bool:
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return bool(spec.name in (module, f"{module}.__main__"))
+    file = getattr(main, "__file__", None)
+    return file is not None and PurePath(file).stem == module.rpartition(".")[2]

@@ -1,0 +1,71 @@
+"""Rows without a span of their own: what they know goes to the span of the enclosing call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowspan.safety import guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flowspan.instrumentation.integration import Call, Event
+    from flowspan.instrumentation.invocation import Invocation
+    from flowspan.instrumentation.machine import Site
+
+
+class Remark:
+    """One call of a row without a kind; it has the life of an invocation, and no span.
+
+    An exception that passes is told to the row's ``failure`` only; it does not mark the span.
+    """
+
+    __slots__ = ("call", "frame", "replay", "site")
+
+    def __init__(self, site: Site, call: Call, frame: Invocation) -> None:
+        self.site = site
+        self.call = call
+        self.frame = frame
+        self.replay = None
+
+    def start(self) -> Remark:
+        """Tell what is known before the call."""
+        patch, place, call = self.site.patch, self.site.place, self.call
+        if patch.snapshot is not None:
+            call.snapshot = guarded(f"{place} snapshot", patch.snapshot, call)
+        if patch.request is not None:
+            self.frame.describe(guarded(f"{place} request", patch.request, call) or {})
+        if patch.before is not None:
+            self._emit(guarded(f"{place} before", _listed, patch.before, call))
+        return self
+
+    def enter(self) -> None:
+        """Nothing becomes current."""
+
+    def complete(self, result: Any) -> None:
+        """Tell what is known from the result."""
+        patch, place, call = self.site.patch, self.site.place, self.call
+        if patch.response is not None:
+            self.frame.describe(guarded(f"{place} response", patch.response, call, result) or {})
+        if patch.after is not None:
+            self._emit(guarded(f"{place} after", _listed, patch.after, call, result))
+
+    def fail(self, error: BaseException, partial: Any = None) -> None:
+        """Tell what is known from an exception."""
+        del partial
+        if self.site.patch.failure is not None:
+            place = f"{self.site.place} failure"
+            self.frame.describe(guarded(place, self.site.patch.failure, self.call, error) or {})
+
+    def abandon(self, partial: Any = None) -> None:
+        """Nothing to tell."""
+
+    def _emit(self, events: Iterable[Event] | None) -> None:
+        for event in events or ():
+            target = self.frame if event.on == "own" else self.frame.parent
+            if target is not None:
+                target.event(event.name, event.attributes)
+
+
+def _listed(events: Any, *args: Any) -> list[Event]:
+    return list(events(*args))

@@ -1,0 +1,133 @@
+"""An in-memory run: what a program emits, with counting ids and a counting clock.
+
+::
+
+    with record(INTEGRATION) as recording:
+        engine.run()
+    assert recording.spans.tree() == '''
+    invoke_workflow demo
+      run_step first
+    '''
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+
+from flowspan import safety
+from flowspan.instrumentation import streams
+from flowspan.instrumentation.events import EventOutlet
+from flowspan.instrumentation.machine import Machine
+from flowspan.instrumentation.metrics import Instruments
+from flowspan.instrumentation.patching import Patcher
+from flowspan.testing.spans import RecordedSpans
+
+if TYPE_CHECKING:
+    from flowspan.config import ContentMode, Detail
+    from flowspan.instrumentation.hooks import CallHook
+    from flowspan.instrumentation.integration import Integration
+    from flowspan.instrumentation.patching import RowStatus
+
+
+class CountingIds(IdGenerator):
+    """Trace and span ids that count from 1, so that whole spans can be compared."""
+
+    def __init__(self) -> None:
+        self._spans = 0
+        self._traces = 0
+
+    def generate_span_id(self) -> int:
+        """The next span id."""
+        self._spans += 1
+        return self._spans
+
+    def generate_trace_id(self) -> int:
+        """The next trace id."""
+        self._traces += 1
+        return self._traces
+
+
+class Recording:
+    """What was emitted while recording."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        self.tracer_provider = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.meter_provider = MeterProvider([self._reader], shutdown_on_exit=False)
+        self.patcher: Patcher | None = None
+
+    @property
+    def spans(self) -> RecordedSpans:
+        """The ended spans; streams that were dropped have ended when this returns."""
+        streams.settle()
+        finished: tuple[ReadableSpan, ...] = self._exporter.get_finished_spans()
+        return RecordedSpans(finished)
+
+    def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
+        """Data points by metric name: attributes, and the value (sum and count of histograms)."""
+        data = self._reader.get_metrics_data()
+        found: dict[str, list[tuple[dict[str, Any], Any]]] = {}
+        for resource in data.resource_metrics if data is not None else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    found[metric.name] = [_point(point) for point in metric.data.data_points]
+        return found
+
+    def statuses(self) -> list[RowStatus]:
+        """What became of each row."""
+        return [] if self.patcher is None else self.patcher.statuses()
+
+
+def _point(point: Any) -> tuple[dict[str, Any], Any]:
+    if hasattr(point, "value"):
+        return dict(point.attributes), point.value
+    return dict(point.attributes), {"sum": point.sum, "count": point.count}
+
+
+@contextmanager
+def record(
+    *integrations: Integration,
+    hooks: tuple[CallHook, ...] = (),
+    detail: Detail = "normal",
+    content: ContentMode = "off",
+    strict: bool = True,
+) -> Iterator[Recording]:
+    """Record what the given integrations see, in memory; errors of telemetry are raised.
+
+    Args:
+        integrations: Whose rows are applied for the time of the recording.
+        hooks: Act on calls, as the cost hook does.
+        detail: How much is recorded.
+        content: Whether messages are recorded.
+        strict: ``False`` swallows telemetry errors as in production.
+    """
+    recording = Recording()
+    machine = Machine(
+        tracer=recording.tracer_provider.get_tracer("flowspan"),
+        instruments=Instruments(recording.meter_provider.get_meter("flowspan")),
+        outlet=EventOutlet("span", None),
+        hooks=hooks,
+        detail=detail,
+        content=content,
+    )
+    recording.patcher = Patcher(machine)
+    former = safety.set_strict(strict)
+    try:
+        for integration in integrations:
+            recording.patcher.install(integration)
+        yield recording
+    finally:
+        streams.end_open()
+        recording.patcher.uninstall()
+        safety.set_strict(former)
