@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from flowspan.testing.counting import count_tokens, split_chunks
+from flowspan.testing.received import ReceivedRequest
 from flowspan.testing.schema_instance import instance_of
-from flowspan.testing.wire.format import Answer, Choice, Stop
+from flowspan.testing.script import Reply
+from flowspan.testing.wire.format import Answer, Choice, Stop, WireFormat
 from flowspan.usage import Usage
-
-if TYPE_CHECKING:
-    from flowspan.testing.received import ReceivedRequest
-    from flowspan.testing.script import Reply
-    from flowspan.testing.wire.format import WireFormat
 
 _REQUESTED_TIERS = {"default", "flex", "priority", "scale"}
 
@@ -22,7 +18,7 @@ _REQUESTED_TIERS = {"default", "flex", "priority", "scale"}
 def decide(reply: Reply, request: ReceivedRequest, wire: WireFormat) -> Answer:
     """Fills in what the reply leaves to the rules."""
     reply, stop = _with_content(reply, request, wire)
-    choices = _choices(reply, request)
+    choices = () if wire.operation == "embeddings" else _choices(reply, request)
     usage = _usage(reply.usage or Usage(), request, choices)
     return Answer(
         request=request,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Mapping
-
-    from flowspan.testing.script import Gate
+from flowspan.testing.script import Gate
 
 _POLL_SECONDS = 0.01
 

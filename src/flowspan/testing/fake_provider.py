@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
 from flowspan.testing.answering import decide
-from flowspan.testing.exchange import Exchange
+from flowspan.testing.connection import Connection, HttpRequest
+from flowspan.testing.delivery import deliver
+from flowspan.testing.exchange import JSON, Exchange
 from flowspan.testing.journal import Journal, JournalView
 from flowspan.testing.ledger import Ledger, LedgerEntry
 from flowspan.testing.received import ReceivedRequest
 from flowspan.testing.reception import parse_body, understand
 from flowspan.testing.script import Fault, Reply
 from flowspan.testing.server import LoopbackServer
-from flowspan.testing.wire.registry import FORMATS, format_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
-
-    from flowspan.testing.connection import Connection, HttpRequest
-
-_JSON = {"content-type": "application/json"}
+from flowspan.testing.wire.format import Answer, encode
+from flowspan.testing.wire.registry import FORMATS, route
 
 
 class FakeProvider:
@@ -82,6 +78,7 @@ class FakeProvider:
         self._script_lock = threading.Lock()
         self._replies: deque[Reply] = deque()
         self._faults: deque[Fault] = deque()
+        self._retrievable: dict[str, Answer] = {}
         self._server = LoopbackServer(self._handle, port=port)
         self.url = f"http://127.0.0.1:{self._server.port}"
 
@@ -120,6 +117,7 @@ class FakeProvider:
         with self._script_lock:
             self._replies.clear()
             self._faults.clear()
+            self._retrievable.clear()
             self.respond = None
         self._requests.clear()
         self._charges.clear()
@@ -141,22 +139,24 @@ class FakeProvider:
 
     def _handle(self, http: HttpRequest, connection: Connection) -> None:
         if http.path == "/__ledger__":
-            connection.send(200, _JSON, self.ledger.to_json().encode())
+            connection.send(200, JSON, self.ledger.to_json().encode())
             return
-        wire, body, fault = format_of(http.path), {}, None
+        asked, body, fault = route(http.method, http.path), {}, None
         try:
             body = parse_body(http.body)
         except ValueError as error:
             fault = Fault.http(400, retry_after=None, message=str(error))
-        if wire is None:
-            message = f"Unknown request URL: {http.method} {http.path}"
-            fault = Fault.http(404, retry_after=None, message=message)
-        request = self._requests.add(lambda index: understand(http, body, wire, index))
-        exchange = Exchange(wire or FORMATS[0], request, connection, self._requests, self._charges)
-        if fault is None:
-            self._answer(exchange)
-        else:
+        if asked.wire is None:
+            fault = _not_found(f"Unknown request URL: {http.method} {http.path}")
+        request = self._requests.add(lambda index: understand(http, body, asked, index))
+        wire = asked.wire or FORMATS[0]  # in whose form the refusal is
+        exchange = Exchange(wire, request, connection, self._requests, self._charges)
+        if fault is not None:
             exchange.refuse(fault)
+        elif asked.retrieved is not None:
+            self._retrieve(asked.retrieved, exchange)
+        else:
+            self._answer(exchange)
 
     def _answer(self, exchange: Exchange) -> None:
         try:
@@ -165,8 +165,21 @@ class FakeProvider:
             reply = Reply(fault=Fault.http(500, message=f"respond raised {error!r}"))
         if reply.fault is not None and reply.fault.precedes_answer:
             exchange.refuse(reply.fault)
-        else:
-            exchange.send(reply, decide(reply, exchange.request, exchange.wire))
+            return
+        answer = decide(reply, exchange.request, exchange.wire)
+        identifier = exchange.wire.response_id(answer)
+        if exchange.wire.retrievable and identifier is not None:
+            self._retrievable[identifier] = answer
+        deliver(exchange, reply, answer)
+
+    def _retrieve(self, identifier: str, exchange: Exchange) -> None:
+        answer = self._retrievable.get(identifier)
+        if answer is None:
+            exchange.refuse(_not_found(f"Response with id '{identifier}' not found."))
+            return
+        exchange.answered(200)
+        body = encode(exchange.wire.body(answer))
+        exchange.connection.send(200, {**exchange.headers(), **JSON}, body)
 
     def _next_reply(self, request: ReceivedRequest) -> Reply:
         with self._script_lock:
@@ -182,3 +195,7 @@ class FakeProvider:
 
 def _as_reply(reply: Reply | str) -> Reply:
     return Reply(reply) if isinstance(reply, str) else reply
+
+
+def _not_found(message: str) -> Fault:
+    return Fault.http(404, retry_after=None, message=message)

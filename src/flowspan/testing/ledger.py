@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from flowspan.testing.journal import Journal, JournalView
 from flowspan.usage import Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Outcome = Literal["completed", "failed", "cut", "client_closed"]
 """How a charged answer ended.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from flowspan.testing.connection import HttpRequest
 from flowspan.testing.received import ReceivedRequest
-
-if TYPE_CHECKING:
-    from flowspan.testing.connection import HttpRequest
-    from flowspan.testing.wire.format import WireFormat
+from flowspan.testing.wire.registry import Route
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -30,11 +28,10 @@ def parse_body(body: bytes) -> dict[str, Any]:
 
 
 def understand(
-    http: HttpRequest, body: dict[str, Any], wire: WireFormat | None, index: int
+    http: HttpRequest, body: dict[str, Any], asked: Route, index: int
 ) -> ReceivedRequest:
-    """Makes the record of a request, number ``index``; ``wire`` is None for a path of no format."""
-    model = body.get("model")
-    retrieval = http.method == "GET"
+    """Makes the record of a request, number ``index``."""
+    wire, model = asked.wire, body.get("model")
     return ReceivedRequest(
         index=index,
         method=http.method,
@@ -43,9 +40,9 @@ def understand(
         body=body,
         format=None if wire is None else wire.name,
         provider=None if wire is None else wire.provider,
-        operation=None if wire is None else "fetch_response" if retrieval else wire.operation,
+        operation=None if wire is None else "fetch_response" if asked.retrieved else wire.operation,
         model=model if isinstance(model, str) else None,
-        stream=body.get("stream") is True,
+        stream=wire is not None and wire.events is not None and body.get("stream") is True,
         texts=() if wire is None else tuple(wire.texts(body)),
         request_id=f"req_{index + 1:06d}",
     )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from flowspan.usage import Usage
+from flowspan.usage import Usage
 
 FaultKind = Literal["status", "reset", "cut", "error_event", "malformed"]
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from flowspan.testing.connection import ClientClosedError, Connection
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flowspan.testing.connection import HttpRequest
+from flowspan.testing.connection import ClientClosedError, Connection, HttpRequest
 
 _JOIN_SECONDS = 2.0
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from flowspan.testing.answering import share
 from flowspan.testing.connection import ClientClosedError
-
-if TYPE_CHECKING:
-    from flowspan.testing.exchange import Exchange
-    from flowspan.testing.ledger import LedgerEntry, Outcome
-    from flowspan.testing.script import Fault, Reply
-    from flowspan.testing.wire.format import Answer, Frame
+from flowspan.testing.exchange import Exchange
+from flowspan.testing.ledger import LedgerEntry, Outcome
+from flowspan.testing.script import Fault, Reply
+from flowspan.testing.wire.format import Answer, EventFormat, Frame
 
 _ERROR_MESSAGE = "The server had an error while streaming"
 
@@ -25,6 +23,7 @@ class StreamedAnswer:
     """
 
     exchange: Exchange
+    events: EventFormat
     reply: Reply
     answer: Answer
     sent: int = 0
@@ -34,10 +33,11 @@ class StreamedAnswer:
 
     def send(self, headers: dict[str, str]) -> None:
         """Sends the whole stream, or what the reply's fault and the client leave of it."""
-        frames = list(self.exchange.wire.frames(self.answer))
+        frames = list(self.events.frames(self.answer))
         self.total = sum(frame.content for frame in frames)
         self.exchange.answered(200)
         try:
+            self.exchange.connection.pause(self.reply.delay)
             self.exchange.connection.begin_stream(200, headers)
             self._send_frames(frames)
         except ClientClosedError:
@@ -87,7 +87,7 @@ class StreamedAnswer:
             exchange.connection.shut()
         else:
             self._charge("failed")
-            frame = exchange.wire.error_frame(fault.message or _ERROR_MESSAGE, position)
+            frame = self.events.error(fault.message or _ERROR_MESSAGE, position)
             exchange.connection.send_chunk(frame.data, last=True)
 
     def _send_frame(self, frame: Frame, data: bytes, *, last: bool) -> None:
@@ -102,12 +102,13 @@ class StreamedAnswer:
         self.sent += frame.content
 
     def _charge(self, outcome: Outcome) -> None:
+        usage = share(self.answer.usage, self.sent, self.total)
         self.entry = self.exchange.charge(
-            self.answer, outcome=outcome, usage_on_wire=self.usage_sent, sent=self.sent
+            self.answer, usage, outcome=outcome, told=self.usage_sent, sent=self.sent
         )
 
     def _client_closed(self) -> None:
         if self.entry is None:
             self._charge("client_closed")
         else:
-            self.exchange.amend(self.entry, outcome="client_closed", usage_on_wire=self.usage_sent)
+            self.exchange.amend(self.entry, outcome="client_closed", told=self.usage_sent)

@@ -1,0 +1,50 @@
+"""An answer on its way to the client, whole or streamed, charged before its end can be seen."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+
+from flowspan.testing.connection import ClientClosedError
+from flowspan.testing.exchange import JSON, Exchange
+from flowspan.testing.ledger import Outcome
+from flowspan.testing.script import Reply
+from flowspan.testing.streaming import StreamedAnswer
+from flowspan.testing.wire.format import Answer, encode
+
+_EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+
+
+def deliver(exchange: Exchange, reply: Reply, answer: Answer) -> None:
+    """Sends an answer as the request asked for it."""
+    headers = {**exchange.headers(), **reply.headers}
+    events = exchange.wire.events
+    if exchange.request.stream and events is not None:
+        StreamedAnswer(exchange, events, reply, answer).send({**headers, **_EVENTS})
+    elif reply.fault is not None and reply.fault.kind == "error_event":
+        exchange.refuse(replace(reply.fault, kind="status"))
+    else:
+        _send_whole(exchange, reply, answer, {**headers, **JSON})
+
+
+def _send_whole(exchange: Exchange, reply: Reply, answer: Answer, headers: dict[str, str]) -> None:
+    kind = None if reply.fault is None else reply.fault.kind
+    body = encode(exchange.wire.body(answer))
+    if kind == "malformed":
+        body = body[: len(body) // 2]
+    if reply.gzip:
+        body, headers = gzip.compress(body), {**headers, "content-encoding": "gzip"}
+    try:
+        exchange.connection.pause(reply.delay)
+        if reply.gate is not None:
+            exchange.connection.wait_at(reply.gate)
+    except ClientClosedError:
+        exchange.charge(answer, answer.usage, outcome="client_closed", told=False)
+        raise
+    cut = kind == "cut"
+    exchange.answered(200)
+    outcome: Outcome = "cut" if cut else "completed"
+    exchange.charge(answer, answer.usage, outcome=outcome, told=kind is None)
+    exchange.connection.send(200, headers, body, upto=len(body) // 2 if cut else None)
+    if cut:
+        exchange.connection.shut()
