@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from flowspan.testing.address import ProviderAddress
 from flowspan.testing.answering import decide
 from flowspan.testing.connection import Connection, HttpRequest
 from flowspan.testing.delivery import deliver
@@ -22,8 +23,11 @@ from flowspan.testing.server import LoopbackServer
 from flowspan.testing.wire.format import Answer, encode
 from flowspan.testing.wire.registry import FORMATS, route
 
+Responder = Callable[[ReceivedRequest], Reply | str]
+"""What makes the reply to a request."""
 
-class FakeProvider:
+
+class FakeProvider(ProviderAddress):
     """A local HTTP server that speaks like OpenAI and Anthropic and knows what it charged.
 
     ::
@@ -51,6 +55,9 @@ class FakeProvider:
     when the provider notices (``ledger.wait_for``).  Then, and where a fault ends a stream, the
     input is charged in full and the output for the content chunks sent.
 
+    Its addresses are ``url``, ``openai_url`` and ``anthropic_url``; ``environment`` has them as the
+    variables that SDKs read.
+
     Attributes:
         respond: A function of the request that makes the reply; called on the connection's thread,
             by several at once.  If it raises, the answer is a 500 that names the exception.
@@ -61,7 +68,7 @@ class FakeProvider:
     def __init__(
         self,
         *,
-        respond: Callable[[ReceivedRequest], Reply | str] | None = None,
+        respond: Responder | None = None,
         port: int = 0,
     ) -> None:
         """Starts serving at once.
@@ -80,27 +87,7 @@ class FakeProvider:
         self._faults: deque[Fault] = deque()
         self._retrievable: dict[str, Answer] = {}
         self._server = LoopbackServer(self._handle, port=port)
-        self.url = f"http://127.0.0.1:{self._server.port}"
-
-    @property
-    def openai_url(self) -> str:
-        """Base URL for OpenAI clients: ``…/v1``."""
-        return f"{self.url}/v1"
-
-    @property
-    def anthropic_url(self) -> str:
-        """Base URL for Anthropic clients: without ``/v1``."""
-        return self.url
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Variables that make the SDKs of another process talk to this provider."""
-        return {
-            "OPENAI_BASE_URL": self.openai_url,
-            "OPENAI_API_KEY": "sk-test",
-            "ANTHROPIC_BASE_URL": self.anthropic_url,
-            "ANTHROPIC_API_KEY": "sk-ant-test",
-        }
+        super().__init__(f"http://127.0.0.1:{self._server.port}")
 
     def reply(self, *replies: Reply | str) -> None:
         """Queues answers for the next requests; a text is short for ``Reply(text)``."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Literal
 
 from flowspan.testing.journal import Journal, JournalView
@@ -59,14 +60,14 @@ class Ledger(JournalView[LedgerEntry]):
     """Charged requests in the order in which they were charged; a live, read-only sequence."""
 
     def total(self) -> Usage:
-        """The sum of all charges; a part that no entry has stays None."""
-        return sum_usage(entry.usage for entry in self.snapshot())
+        """The sum of all charges; a part that no entry has stays None.  It names no tier."""
+        return _sum(entry.usage for entry in self.snapshot())
 
     def by_model(self) -> dict[str, Usage]:
         """The sums per model."""
         entries = self.snapshot()
         return {
-            model: sum_usage(entry.usage for entry in entries if entry.model == model)
+            model: _sum(entry.usage for entry in entries if entry.model == model)
             for model in dict.fromkeys(entry.model for entry in entries)
         }
 
@@ -84,19 +85,5 @@ class Ledger(JournalView[LedgerEntry]):
         return cls(journal)
 
 
-def sum_usage(usages: Iterable[Usage]) -> Usage:
-    """Adds usages part by part.
-
-    A part that none of them states stays None.  The sum is estimated if any summand is, and has
-    no service tier.
-    """
-    summands = list(usages)
-    total = Usage(estimated=any(usage.estimated for usage in summands))
-    for name in _COUNTS:
-        stated = [count for usage in summands if (count := getattr(usage, name)) is not None]
-        if stated:
-            total = replace(total, **{name: sum(stated)})
-    return total
-
-
-_COUNTS = tuple(field.name for field in fields(Usage) if field.name.endswith("_tokens"))
+def _sum(usages: Iterable[Usage]) -> Usage:
+    return reduce(Usage.plus, usages, Usage())

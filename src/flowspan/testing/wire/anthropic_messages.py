@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flowspan.testing.counting import split_chunks
+from flowspan.testing.script import ToolCall
 from flowspan.testing.wire.format import (
     Answer,
+    EventFormat,
     Frame,
     Json,
     Stop,
@@ -16,12 +19,7 @@ from flowspan.testing.wire.format import (
     message_texts,
     texts_in,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from flowspan.testing.script import ToolCall
-    from flowspan.usage import Usage
+from flowspan.usage import Usage
 
 _STOP_REASONS: dict[Stop, str] = {
     "stop": "end_turn",
@@ -71,6 +69,11 @@ def _output_usage(usage: Usage) -> Json:
     output: Json = {"output_tokens": usage.output_tokens or 0}
     if usage.reasoning_tokens is not None:
         output["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    if usage.web_searches is not None:
+        output["server_tool_use"] = {
+            "web_search_requests": usage.web_searches,
+            "web_fetch_requests": 0,
+        }
     return output
 
 
@@ -83,8 +86,15 @@ def _full_usage(usage: Usage, output: Json) -> Json:
             "ephemeral_1h_input_tokens": for_an_hour,
         },
         **output,
-        "service_tier": usage.service_tier,
+        **_tier(usage.service_tier),
     }
+
+
+def _tier(tier: str | None) -> Json:
+    """``fast`` is a speed of the standard tier; the others are tiers."""
+    if tier == "fast":
+        return {"service_tier": "standard", "speed": "fast"}
+    return {"service_tier": tier}
 
 
 def _message(answer: Answer, content: list[Json], stop: str | None, usage: Json) -> Json:
@@ -213,9 +223,8 @@ FORMAT = WireFormat(
     default_tier="standard",
     schema=_schema,
     body=_body,
-    frames=_frames,
     response_id=_response_id,
     headers=_headers,
     error=_error,
-    error_frame=_error_frame,
+    events=EventFormat(frames=_frames, error=_error_frame),
 )

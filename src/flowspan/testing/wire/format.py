@@ -77,6 +77,27 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventFormat:
+    """How one API spells a streamed answer.
+
+    Attributes:
+        frames: All events of an answer; the last one never carries content.
+        error: The event of an error, from message and number of events sent before it.
+    """
+
+    frames: Callable[[Answer], Iterator[Frame]]
+    error: Callable[[str, int], Frame]
+
+
+def _no_schema(_body: Mapping[str, Any]) -> Json | None:
+    return None
+
+
+def _no_id(_answer: Answer) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WireFormat:
     """How one API of one provider spells requests and answers.
 
@@ -86,15 +107,15 @@ class WireFormat:
         operation: Value of ``gen_ai.operation.name``.
         path_ending: Paths that end so are requests of this format.
         texts: The texts of the prompt in a request body.
+        body: The JSON body of an answer.
+        headers: Headers of every answer, from the request id.
+        error: The JSON body of an error, from status, message and request id.
         output_limit: Keys of the body, one of which may limit the output tokens.
         default_tier: The service tier named where nobody asked for one.
         schema: The JSON schema that a request body asks its answer to follow.
-        body: The JSON body of an answer.
-        frames: The events of a streamed answer.
+        events: How an answer is streamed; None where the API does not stream.
         response_id: The id in the body.
-        headers: Headers of every answer, from the request id.
-        error: The JSON body of an error, from status, message and request id.
-        error_frame: An error event, from message and number of frames sent before it.
+        retrievable: True if an answer can be asked for again by its id.
     """
 
     name: str
@@ -102,15 +123,15 @@ class WireFormat:
     operation: str
     path_ending: str
     texts: Callable[[Mapping[str, Any]], Iterable[str]]
-    output_limit: tuple[str, ...]
-    default_tier: str | None = None
-    schema: Callable[[Mapping[str, Any]], Json | None]
     body: Callable[[Answer], Json]
-    frames: Callable[[Answer], Iterator[Frame]]
-    response_id: Callable[[Answer], str | None]
     headers: Callable[[str], dict[str, str]]
     error: Callable[[int, str, str], Json]
-    error_frame: Callable[[str, int], Frame]
+    output_limit: tuple[str, ...] = ()
+    default_tier: str | None = None
+    schema: Callable[[Mapping[str, Any]], Json | None] = _no_schema
+    events: EventFormat | None = None
+    response_id: Callable[[Answer], str | None] = _no_id
+    retrievable: bool = False
 
 
 def encode(value: Json) -> bytes:

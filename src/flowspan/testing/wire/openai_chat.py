@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flowspan.testing.counting import split_chunks
 from flowspan.testing.wire import openai_common
@@ -11,6 +12,7 @@ from flowspan.testing.wire.format import (
     CREATED,
     Answer,
     Choice,
+    EventFormat,
     Frame,
     Json,
     Stop,
@@ -18,11 +20,7 @@ from flowspan.testing.wire.format import (
     encode,
     message_texts,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from flowspan.usage import Usage
+from flowspan.usage import Usage
 
 _FINISH_REASONS: dict[Stop, str] = {
     "stop": "stop",
@@ -64,7 +62,10 @@ def _usage(usage: Usage) -> Json:
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": openai_common.input_details(usage),
+        "prompt_tokens_details": {
+            **openai_common.input_details(usage),
+            "audio_tokens": usage.input_audio_tokens or 0,
+        },
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning_tokens or 0,
             "audio_tokens": usage.output_audio_tokens or 0,
@@ -171,9 +172,8 @@ FORMAT = WireFormat(
     output_limit=("max_completion_tokens", "max_tokens"),
     schema=_schema,
     body=_body,
-    frames=_frames,
     response_id=_response_id,
     headers=openai_common.headers,
     error=openai_common.error,
-    error_frame=openai_common.error_frame,
+    events=EventFormat(frames=_frames, error=openai_common.error_frame),
 )

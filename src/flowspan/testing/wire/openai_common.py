@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from flowspan.testing.wire.format import Frame, Json, encode
-
-if TYPE_CHECKING:
-    from flowspan.usage import Usage
+from flowspan.usage import Usage
 
 _ERROR_TYPES = {
     400: ("invalid_request_error", None),
@@ -44,11 +40,8 @@ def error_frame(message: str, sent: int) -> Frame:
 
 
 def input_details(usage: Usage) -> Json:
-    """``prompt_tokens_details`` of chat, ``input_tokens_details`` of responses."""
-    details = {
-        "cached_tokens": usage.cache_read_tokens or 0,
-        "audio_tokens": usage.input_audio_tokens or 0,
-    }
+    """What ``prompt_tokens_details`` of chat and ``input_tokens_details`` of responses share."""
+    details = {"cached_tokens": usage.cache_read_tokens or 0}
     if usage.cache_write_tokens is not None:
         details["cache_write_tokens"] = usage.cache_write_tokens
     return details

@@ -77,6 +77,10 @@ def _usage(usage: Usage) -> Json:
     }
 
 
+def _tool_usage(searches: int | None) -> Json:
+    return {} if searches is None else {"tool_usage": {"web_search": {"num_requests": searches}}}
+
+
 def _response(answer: Answer, output: list[Json], ending: Json) -> Json:
     """A response object: with an ending of ``in_progress`` it has neither output nor usage."""
     done = ending["status"] != "in_progress"
@@ -92,6 +96,7 @@ def _response(answer: Answer, output: list[Json], ending: Json) -> Json:
         "output": output,
         "service_tier": answer.usage.service_tier,
         "usage": _usage(answer.usage) if done else None,
+        **_tool_usage(answer.usage.web_searches if done else None),
         **ending,
     }
 

@@ -1,18 +1,45 @@
-"""Which wire format a path stands for."""
+"""Which wire format a request is in, by its method and path."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from flowspan.testing.wire import anthropic_messages, openai_chat
+from flowspan.testing.wire import (
+    anthropic_messages,
+    openai_chat,
+    openai_embeddings,
+    openai_responses,
+)
+from flowspan.testing.wire.format import WireFormat
 
-if TYPE_CHECKING:
-    from flowspan.testing.wire.format import WireFormat
+FORMATS: tuple[WireFormat, ...] = (
+    openai_chat.FORMAT,
+    openai_responses.FORMAT,
+    openai_embeddings.FORMAT,
+    anthropic_messages.FORMAT,
+)
 
-FORMATS: tuple[WireFormat, ...] = (openai_chat.FORMAT, anthropic_messages.FORMAT)
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a method and a path ask for.
+
+    Attributes:
+        wire: The format of request and answer; None where the path is no format's.
+        retrieved: Id of the earlier answer that is asked for again, if that is so.
+    """
+
+    wire: WireFormat | None = None
+    retrieved: str | None = None
 
 
-def format_of(path: str) -> WireFormat | None:
-    """The format of a request's path, whatever stands before its ending and in its query."""
-    bare = path.partition("?")[0].rstrip("/")
-    return next((wire for wire in FORMATS if bare.endswith(wire.path_ending)), None)
+def route(method: str, path: str) -> Route:
+    """Finds the format, whatever stands before the path's ending and in its query."""
+    path = path.partition("?")[0].rstrip("/")
+    collection, _, identifier = path.rpartition("/")
+    for wire in FORMATS:
+        if method == "POST" and path.endswith(wire.path_ending):
+            return Route(wire)
+        if method == "GET" and wire.retrievable and collection.endswith(wire.path_ending):
+            return Route(wire, identifier)
+    return Route()

@@ -1,0 +1,34 @@
+"""Where a fake provider is found, in the forms that clients want."""
+
+from __future__ import annotations
+
+
+class ProviderAddress:
+    """The address of a fake provider, in this process or in another one.
+
+    Attributes:
+        url: ``http://127.0.0.1:port``, without a path.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @property
+    def openai_url(self) -> str:
+        """Base URL for OpenAI clients: with ``/v1``."""
+        return f"{self.url}/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """Base URL for Anthropic clients: without ``/v1``."""
+        return self.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that make the SDKs of a program talk to this provider."""
+        return {
+            "OPENAI_BASE_URL": self.openai_url,
+            "OPENAI_API_KEY": "sk-test",
+            "ANTHROPIC_BASE_URL": self.anthropic_url,
+            "ANTHROPIC_API_KEY": "sk-ant-test",
+        }
