@@ -2,6 +2,7 @@
 
 from flowspan.testing.fake_provider import FakeProvider
 from flowspan.testing.ledger import Ledger, LedgerEntry
+from flowspan.testing.process import ProviderProcess, provider_process
 from flowspan.testing.received import ReceivedRequest
 from flowspan.testing.recording import CountingIds, Recording, record
 from flowspan.testing.script import Fault, Gate, Reply, ToolCall
@@ -14,10 +15,12 @@ __all__ = [
     "Gate",
     "Ledger",
     "LedgerEntry",
+    "ProviderProcess",
     "ReceivedRequest",
     "RecordedSpans",
     "Recording",
     "Reply",
     "ToolCall",
+    "provider_process",
     "record",
 ]
