@@ -11,7 +11,13 @@ from flowspan.instrumentation.integration import Call
 
 
 class _Place(NamedTuple):
-    """Where a parameter stands: its position (``self`` counted), and what it is by default."""
+    """Where a parameter stands.
+
+    Attributes:
+        position: Its position, ``self`` counted; ``None`` for one that is passed by key.
+        rest: True for ``*args`` and ``**kwargs``, which take what is left.
+        default: Its value if nothing is passed.
+    """
 
     position: int | None
     rest: bool
@@ -27,22 +33,32 @@ def argument(call: Call, name: str) -> Any:
 
     Args:
         call: The call.
-        name: As in the function's signature; ``*names`` gives what is left of the positions.
+        name: As in the function's signature; ``*names`` and ``**names`` give what is left.
 
     Returns:
         What was passed, else the parameter's default, else ``None``.
     """
+    parameters = {} if call.function is None else _parameters(call.function)
+    place = parameters.get(name)
+    if place is not None and place.rest:
+        return _rest(call, parameters, place)
     if name in call.kwargs:
         return call.kwargs[name]
-    place = None if call.function is None else _parameters(call.function).get(name)
     if place is None:
         return None
-    if place.position is None:
-        return place.default
-    index = place.position - (call.instance is not None)
-    if place.rest:
-        return call.args[index:]
+    index = _index(call, place)
     return call.args[index] if 0 <= index < len(call.args) else place.default
+
+
+def _index(call: Call, place: _Place) -> int:
+    """The position among the arguments, which do not count ``self``."""
+    return -1 if place.position is None else place.position - (call.instance is not None)
+
+
+def _rest(call: Call, parameters: Mapping[str, _Place], place: _Place) -> Any:
+    if place.position is not None:
+        return call.args[_index(call, place) :]
+    return {key: value for key, value in call.kwargs.items() if key not in parameters}
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, _Place]:
@@ -67,6 +83,6 @@ def _read(function: Callable[..., Any]) -> Mapping[str, _Place]:
 
 def _place(index: int, parameter: inspect.Parameter) -> _Place:
     default = None if parameter.default is parameter.empty else parameter.default
-    rest = parameter.kind is parameter.VAR_POSITIONAL
+    rest = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
     by_key = parameter.kind in {parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD}
     return _Place(None if by_key else index, rest, default)
