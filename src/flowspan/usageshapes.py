@@ -1,0 +1,209 @@
+"""Where the wire formats of providers keep their token counts, and how they are read.
+
+A format is a table (:data:`SHAPES`); one reader serves SDK objects and dictionaries alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+_LARGEST_COUNT: Final = 2**53
+"""Beyond this a number is no count of tokens; it also stays exact in every JSON reader."""
+
+
+class Row(NamedTuple):
+    """Where a wire format keeps one count.
+
+    Attributes:
+        field: The field of ``Usage``, or a count that only completes others; where several
+            rows name one field, the largest count is taken.
+        inside: The member that holds it; ``""`` for the usage object itself.
+        name: Its name there.
+    """
+
+    field: str
+    inside: str
+    name: str
+
+
+class Shape(NamedTuple):
+    """One wire format.
+
+    Attributes:
+        rows: Where the counts are; rows with the same ``inside`` stand together.
+        beside: Parts that are counted beside their whole instead of inside it.
+        tiers: Names of what tells the service tier.
+        fixed: Counts that follow from the format.
+    """
+
+    rows: tuple[Row, ...]
+    beside: tuple[tuple[str, str], ...] = ()
+    tiers: tuple[str, ...] = ()
+    fixed: Mapping[str, int] = {}
+
+
+SHAPES: Final[dict[str, Shape]] = {
+    # Chat completions, as many providers speak them.  DeepSeek and Moonshot also name the cached
+    # tokens at the top.  xAI counts reasoning beside the output and OpenAI inside it; which one it
+    # was, the sum of everything tells.
+    "openai.chat": Shape(
+        rows=(
+            Row("input_tokens", "", "prompt_tokens"),
+            Row("output_tokens", "", "completion_tokens"),
+            Row("everything", "", "total_tokens"),
+            Row("cache_read_tokens", "", "prompt_cache_hit_tokens"),
+            Row("cache_read_tokens", "", "cached_tokens"),
+            Row("cache_read_tokens", "prompt_tokens_details", "cached_tokens"),
+            Row("cache_write_tokens", "prompt_tokens_details", "cache_write_tokens"),
+            Row("input_audio_tokens", "prompt_tokens_details", "audio_tokens"),
+            Row("reasoning_tokens", "completion_tokens_details", "reasoning_tokens"),
+            Row("output_audio_tokens", "completion_tokens_details", "audio_tokens"),
+        ),
+    ),
+    "openai.responses": Shape(
+        rows=(
+            Row("input_tokens", "", "input_tokens"),
+            Row("output_tokens", "", "output_tokens"),
+            Row("cache_read_tokens", "input_tokens_details", "cached_tokens"),
+            Row("cache_write_tokens", "input_tokens_details", "cache_write_tokens"),
+            Row("reasoning_tokens", "output_tokens_details", "reasoning_tokens"),
+        ),
+    ),
+    # Embeddings have no output, which is known and therefore 0.
+    "openai.embeddings": Shape(
+        rows=(
+            Row("input_tokens", "", "prompt_tokens"),
+            Row("input_tokens", "", "total_tokens"),
+        ),
+        fixed={"output_tokens": 0},
+    ),
+    # Messages: the input is what was neither read from nor written to the cache.
+    "anthropic.messages": Shape(
+        rows=(
+            Row("input_tokens", "", "input_tokens"),
+            Row("output_tokens", "", "output_tokens"),
+            Row("cache_read_tokens", "", "cache_read_input_tokens"),
+            Row("cache_write_tokens", "", "cache_creation_input_tokens"),
+            Row("cache_write_5m_tokens", "cache_creation", "ephemeral_5m_input_tokens"),
+            Row("cache_write_1h_tokens", "cache_creation", "ephemeral_1h_input_tokens"),
+            Row("reasoning_tokens", "output_tokens_details", "thinking_tokens"),
+            Row("web_searches", "server_tool_use", "web_search_requests"),
+        ),
+        beside=(
+            ("cache_read_tokens", "input_tokens"),
+            ("cache_write_tokens", "input_tokens"),
+        ),
+        tiers=("service_tier", "speed"),
+    ),
+}
+"""The wire formats that ``Usage.of`` reads."""
+
+
+def read(shape: str, values: tuple[Any, ...]) -> tuple[dict[str, int], str | None]:
+    """The counts of a provider's usage, by field of ``Usage``, and the service tier if it is said.
+
+    Args:
+        shape: One of :data:`SHAPES`.
+        values: Instalments of the usage; their counts are cumulative, the largest is taken.
+
+    Returns:
+        Only what was found, parts counted beside their whole being added to it.
+    """
+    form = SHAPES[shape]
+    counts: dict[str, int] = {}
+    words: list[str] = []
+    for value in values:
+        try:
+            _read(value, form, counts, words)
+        except Exception:  # noqa: BLE001, S112 - somebody else's property raised: keep the rest
+            continue
+    if counts:
+        _complete(counts, form)
+    return counts, _telling(words) if words else None
+
+
+def as_count(value: object) -> int | None:
+    """``value`` if it is a count: a whole number, not negative, not absurd."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not 0 <= value <= _LARGEST_COUNT or value != int(value):
+        return None
+    return int(value)
+
+
+def as_word(value: object) -> str | None:
+    """``value`` in lower case if it is a text with something in it."""
+    return (value.strip().lower() or None) if isinstance(value, str) else None
+
+
+def _read(value: Any, form: Shape, counts: dict[str, int], words: list[str]) -> None:
+    """Take from one usage object whatever it says beyond the others."""
+    last = ""
+    top = members = _members(value)
+    for field, inside, name in form.rows:
+        if inside != last:
+            last, members = inside, _members(top.get(inside))
+        count = members.get(name)
+        if count is not None:
+            if type(count) is not int or count > _LARGEST_COUNT:
+                count = as_count(count)
+            if count is not None and count > counts.get(field, -1):
+                counts[field] = count
+    for name in form.tiers:
+        word = as_word(top.get(name))
+        if word is not None:
+            words.append(word)
+
+
+class _Attributes:
+    """The attributes of any object, asked for as those of a mapping."""
+
+    __slots__ = ("get",)
+
+    def __init__(self, value: object) -> None:
+        self.get = lambda name: getattr(value, name, None)
+
+
+def _members(value: Any) -> Mapping[str, Any] | _Attributes:
+    """What a dictionary or an SDK object holds, by name."""
+    if type(value) is dict or isinstance(value, Mapping):
+        return value
+    if value is None:
+        return {}
+    # A pydantic object takes a microsecond to say that it has no such attribute: look into it.
+    extra: Any = getattr(value, "__pydantic_extra__", _NOT_PYDANTIC)
+    if extra is _NOT_PYDANTIC:
+        return _Attributes(value)
+    return {**vars(value), **extra} if extra else vars(value)
+
+
+_NOT_PYDANTIC: Final = object()
+
+
+def _complete(counts: dict[str, int], form: Shape) -> None:
+    """Make the counts inclusive, and drop those that only served to find out."""
+    everything = counts.pop("everything", None)
+    written = add(counts.pop("cache_write_5m_tokens", None), counts.get("cache_write_1h_tokens"))
+    if written is not None:
+        counts.setdefault("cache_write_tokens", written)
+    for part, whole in form.beside:
+        if whole in counts:
+            counts[whole] += counts.get(part, 0)
+    reasoning, output = counts.get("reasoning_tokens"), counts.get("output_tokens")
+    if everything and reasoning and output is not None:
+        beside = counts.get("input_tokens", 0) + output + reasoning == everything
+        counts["output_tokens"] = output + reasoning if beside else output
+    counts.update(form.fixed)
+
+
+def _telling(words: list[str]) -> str:
+    """The first tier that is not merely the standard one, else the standard one's name."""
+    return next((word for word in words if word != "standard"), words[0])
+
+
+def add(left: int | None, right: int | None) -> int | None:
+    """The sum of two counts; one that is not known adds nothing."""
+    if left is None or right is None:
+        return right if left is None else left
+    return left + right
