@@ -105,7 +105,7 @@ class Joiner(Agent):
 
     def work(self, node: Node) -> None:
         """Join what was written; notes stay out."""
-        written = [part.result for part in node.parts if part.kind is Kind.WRITE]
+        written = [part.result for part in node.parts if part.kind is Kind.TEXT]
         prompt = prompts.choose("join", node)
         text = prompt.fill(goal=node.goal, sections="\n\n".join(written))
         node.result = self.ask(text, str.strip)

@@ -14,7 +14,7 @@ class Engine:
     """Writes one article, and keeps every state on the way in a folder."""
 
     def __init__(self, topic: str, models: Models, folder: Path) -> None:
-        self.root = Node("0", Kind.WRITE, topic)
+        self.root = Node("0", Kind.TEXT, topic)
         self.agents = {action: agent(models) for action, agent in AGENTS.items()}
         self.folder = folder
         self.steps = 0

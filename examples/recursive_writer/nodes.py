@@ -11,10 +11,10 @@ DEEPEST = 2
 
 
 class Kind(Enum):
-    """What a task is for."""
+    """What a task is to bring."""
 
-    WRITE = "write"
-    RETRIEVE = "retrieve"
+    TEXT = "text"
+    NOTES = "notes"
 
 
 class Status(Enum):
@@ -32,8 +32,8 @@ class Node:
 
     Attributes:
         key: Its place in the tree, as ``0.2.1``.
-        kind: What it is for.
-        goal: What is to be found or written.
+        kind: What it is to bring.
+        goal: What that is about.
         depth: How far it is from the root.
         needs: Tasks that must be done before.
         parts: Tasks into which it was split; none for one that is done in one go.
@@ -88,7 +88,7 @@ class Rule:
 
 RULES = (
     Rule(Status.WAITING, lambda node: all(n.is_done for n in node.needs), None, Status.READY),
-    Rule(Status.READY, lambda node: node.kind is Kind.RETRIEVE, "retrieve", Status.DONE),
+    Rule(Status.READY, lambda node: node.kind is Kind.NOTES, "retrieve", Status.DONE),
     Rule(Status.READY, lambda node: node.depth >= DEEPEST, None, Status.PLANNED),
     Rule(Status.READY, lambda _: True, "plan", Status.PLANNED),
     Rule(Status.PLANNED, lambda node: not node.parts, "write", Status.DONE),

@@ -58,9 +58,9 @@ class Script:
             return f"With pleasure! An article about {topic} should begin with its history."
         return json.dumps(
             [
-                {"kind": "retrieve", "goal": f"the history of {topic}"},
-                {"kind": "write", "goal": f"how {topic} came about"},
-                {"kind": "write", "goal": f"what {topic} means today"},
+                {"kind": "notes", "goal": f"the history of {topic}"},
+                {"kind": "text", "goal": f"how {topic} came about"},
+                {"kind": "text", "goal": f"what {topic} means today"},
             ]
         )
 
@@ -69,7 +69,7 @@ class Script:
         if not goal.startswith("how "):
             return "[]"
         parts = ("the beginnings", "the turning point")
-        return json.dumps([{"kind": "write", "goal": f"{part}: {goal}"} for part in parts])
+        return json.dumps([{"kind": "text", "goal": f"{part}: {goal}"} for part in parts])
 
     def _section(self, request: ReceivedRequest, times: int, cached: int) -> Reply:
         goal = _goal(request.text)

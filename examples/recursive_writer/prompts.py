@@ -28,8 +28,8 @@ REGISTRY = (
         "outline",
         lambda node: node.depth == 0,
         'Outline an article about "{goal}".\n'
-        'Answer with a JSON list of {{"kind": "retrieve" or "write", "goal": "..."}}; '
-        "what is retrieved comes first.",
+        'Answer with a JSON list of {{"kind": "notes" or "text", "goal": "..."}}; '
+        "notes come first.",
     ),
     Prompt(
         "plan",
@@ -37,7 +37,7 @@ REGISTRY = (
         lambda _: True,
         'Can "{goal}" be written in one go?\n'
         "Then answer with []. Otherwise answer with a JSON list of its parts, each "
-        '{{"kind": "write", "goal": "..."}}.',
+        '{{"kind": "text", "goal": "..."}}.',
     ),
     Prompt(
         "summarize",
