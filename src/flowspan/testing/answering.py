@@ -12,8 +12,6 @@ from flowspan.testing.script import Reply
 from flowspan.testing.wire.format import Answer, Choice, Stop, WireFormat
 from flowspan.usage import Usage
 
-_REQUESTED_TIERS = {"default", "flex", "priority", "scale"}
-
 
 def decide(reply: Reply, request: ReceivedRequest, wire: WireFormat) -> Answer:
     """Fills in what the reply leaves to the rules."""
@@ -108,5 +106,4 @@ def _usage(given: Usage, request: ReceivedRequest, choices: tuple[Choice, ...]) 
 
 
 def _tier(request: ReceivedRequest, wire: WireFormat) -> str | None:
-    wished = request.body.get("service_tier")
-    return wished if wished in _REQUESTED_TIERS else wire.default_tier
+    return wire.tiers.get(str(request.body.get("service_tier")), wire.default_tier)

@@ -20,7 +20,7 @@ from flowspan.testing.received import ReceivedRequest
 from flowspan.testing.reception import parse_body, understand
 from flowspan.testing.script import Fault, Reply
 from flowspan.testing.server import LoopbackServer
-from flowspan.testing.wire.format import Answer, encode
+from flowspan.testing.wire.format import Answer, WireFormat, encode
 from flowspan.testing.wire.registry import FORMATS, route
 
 Responder = Callable[[ReceivedRequest], Reply | str]
@@ -154,10 +154,14 @@ class FakeProvider(ProviderAddress):
             exchange.refuse(reply.fault)
             return
         answer = decide(reply, exchange.request, exchange.wire)
-        identifier = exchange.wire.response_id(answer)
-        if exchange.wire.retrievable and identifier is not None:
-            self._retrievable[identifier] = answer
+        self._store(exchange.wire, answer)
         deliver(exchange, reply, answer)
+
+    def _store(self, wire: WireFormat, answer: Answer) -> None:
+        identifier = wire.response_id(answer)
+        wished = answer.request.body.get("store") is not False
+        if wire.retrievable and wished and identifier is not None:
+            self._retrievable[identifier] = answer
 
     def _retrieve(self, identifier: str, exchange: Exchange) -> None:
         answer = self._retrievable.get(identifier)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from flowspan.testing.counting import split_chunks
@@ -111,7 +111,8 @@ class WireFormat:
         headers: Headers of every answer, from the request id.
         error: The JSON body of an error, from status, message and request id.
         output_limit: Keys of the body, one of which may limit the output tokens.
-        default_tier: The service tier named where nobody asked for one.
+        tiers: The service tier that is served for each one that a request may ask for.
+        default_tier: The tier served where none of these was asked for.
         schema: The JSON schema that a request body asks its answer to follow.
         events: How an answer is streamed; None where the API does not stream.
         response_id: The id in the body.
@@ -127,6 +128,7 @@ class WireFormat:
     headers: Callable[[str], dict[str, str]]
     error: Callable[[int, str, str], Json]
     output_limit: tuple[str, ...] = ()
+    tiers: Mapping[str, str] = field(default_factory=dict)
     default_tier: str | None = None
     schema: Callable[[Mapping[str, Any]], Json | None] = _no_schema
     events: EventFormat | None = None

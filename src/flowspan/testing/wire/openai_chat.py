@@ -170,6 +170,7 @@ FORMAT = WireFormat(
     path_ending="/chat/completions",
     texts=lambda body: message_texts(body.get("messages")),
     output_limit=("max_completion_tokens", "max_tokens"),
+    tiers=openai_common.TIERS,
     schema=_schema,
     body=_body,
     response_id=_response_id,

@@ -5,6 +5,15 @@ from __future__ import annotations
 from flowspan.testing.wire.format import Frame, Json, encode
 from flowspan.usage import Usage
 
+TIERS = {
+    "auto": "default",
+    "default": "default",
+    "flex": "flex",
+    "priority": "priority",
+    "scale": "scale",
+}
+"""The service tier served for each one asked for."""
+
 _ERROR_TYPES = {
     400: ("invalid_request_error", None),
     401: ("invalid_request_error", "invalid_api_key"),

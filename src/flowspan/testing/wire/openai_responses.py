@@ -233,6 +233,7 @@ FORMAT = WireFormat(
     texts=_texts,
     output_limit=("max_output_tokens",),
     default_tier="default",
+    tiers=openai_common.TIERS,
     schema=_schema,
     body=_body,
     response_id=_response_id,
