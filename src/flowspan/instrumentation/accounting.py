@@ -198,6 +198,12 @@ def event(invocation: Invocation, recorded: Recorded) -> None:
         account(invocation, recorded.attributes)
 
 
+def events_dropped(invocation: Invocation, count: int) -> None:
+    """Count events that fell between the first and the last of a span."""
+    labels = {"integration": invocation.site.integration.name}
+    invocation.site.machine.instruments.count(semconv.METRIC_EVENTS_DROPPED, count, labels)
+
+
 def _prompt_selected(invocation: Invocation, attributes: dict[str, Any]) -> None:
     name, version = attributes.get(semconv.PROMPT_NAME), attributes.get(semconv.PROMPT_VERSION)
     invocation.prompt = (name, version)

@@ -438,6 +438,7 @@ class Invocation:
             span.add_event(event.name, event.attributes, event.timestamp)
         if events.dropped:
             span.set_attribute(semconv.EVENTS_DROPPED, events.dropped)
+            accounting.events_dropped(self, events.dropped)
 
 
 def _span_of(invocation: Invocation) -> Span:

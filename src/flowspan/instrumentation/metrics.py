@@ -45,6 +45,7 @@ _COUNTERS: Final = (
     (semconv.METRIC_RETRIES, "{retry}", "Retries of model calls and nodes"),
     (semconv.METRIC_TELEMETRY_ERRORS, "{error}", "Errors of flowspan that were swallowed"),
     (semconv.METRIC_EVENTS_DROPPED, "{event}", "Events beyond the cap of a span"),
+    (semconv.METRIC_SPANS_DROPPED, "{span}", "Spans that could not be delivered"),
 )
 
 

@@ -1,0 +1,173 @@
+"""The parts of one process: processors, machine, patches, and how they come to an end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry._logs import get_logger
+from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+from flowspan import safety, semconv
+from flowspan.cost import CostHook
+from flowspan.delivery.deadline import process_deadline
+from flowspan.delivery.endings import Endings
+from flowspan.delivery.logs import BoundedLogProcessor
+from flowspan.delivery.metrics import BoundedReader
+from flowspan.delivery.processor import DeliveryProcessor
+from flowspan.foreign import disabled_integrations
+from flowspan.instrumentation import discovery
+from flowspan.instrumentation.clients import http
+from flowspan.instrumentation.events import EventOutlet
+from flowspan.instrumentation.machine import Machine
+from flowspan.instrumentation.metrics import Instruments
+from flowspan.instrumentation.patching import Patcher
+from flowspan.instrumentation.stamp import RunStamp
+from flowspan.pricing import Pricer, load_overrides, override_files
+from flowspan.resource import flowspan_version
+from flowspan.store.exporter import StoreSpanExporter
+from flowspan.store.open_rows import OpenRowProcessor
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.sdk._logs.export import LogRecordExporter
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import TracerProvider as AnyTracerProvider
+
+    from flowspan.config import Settings
+    from flowspan.instrumentation.integration import Integration
+
+
+class Assembly:
+    """Everything that flowspan is in one process.
+
+    Attributes:
+        settings: What the user asked for.
+        provider: The tracer provider that carries our processors.
+        patcher: Applied the rows; ``None`` before.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.deadline = process_deadline(settings.shutdown_seconds)
+        self.provider: Any = None
+        self.patcher: Patcher | None = None
+        self._processors: list[SpanProcessor] = []
+        self._instruments: Instruments | None = None
+        self._endings: Endings | None = None
+        self._own_threads = False
+
+    # --- processors ----------------------------------------------------------------------------
+
+    def span_processors(self, *, store: bool) -> list[SpanProcessor]:
+        """What a provider carries besides exporters that the user named: stamp and store."""
+        processors: list[SpanProcessor] = [RunStamp()]
+        if store:
+            exporter = StoreSpanExporter(settings=self.settings)
+            if exporter.writer is not None:
+                processors.append(OpenRowProcessor(exporter.writer))
+                processors.append(self.delivery(exporter, retry=False))
+        return processors
+
+    def delivery(self, exporter: SpanExporter, *, retry: bool = True) -> DeliveryProcessor:
+        """The processor of one exporter."""
+        processor = DeliveryProcessor(exporter, self.deadline, on_drop=self._dropped, retry=retry)
+        self._processors.append(processor)
+        return processor
+
+    def log_delivery(self, exporter: LogRecordExporter) -> BoundedLogProcessor:
+        """The log processor of one exporter."""
+        return BoundedLogProcessor(exporter, self.deadline)
+
+    def adopt(self, provider: Any, *, store: bool) -> None:
+        """Add our processors to a provider that somebody else made."""
+        if not isinstance(provider, TracerProvider) or provider is self.provider:
+            return
+        for processor in self.span_processors(store=store):
+            provider.add_span_processor(processor)
+        self.provider = provider
+
+    def _dropped(self, count: int) -> None:
+        if self._instruments is not None:
+            self._instruments.count(semconv.METRIC_SPANS_DROPPED, count, {})
+
+    # --- patches -------------------------------------------------------------------------------
+
+    def apply(self, provider: AnyTracerProvider, meters: MeterProvider) -> None:
+        """Build the machine and patch what the user did not disable."""
+        version = flowspan_version()
+        self._instruments = Instruments(meters.get_meter("flowspan", version))
+        safety.set_listener(self._swallowed)
+        machine = Machine(
+            tracer=provider.get_tracer("flowspan", version),
+            instruments=self._instruments,
+            outlet=self._outlet(),
+            hooks=(CostHook(self._pricer(), self._instruments),),
+            detail=self.settings.detail,
+            content=self.settings.content,
+        )
+        self.patcher = Patcher(machine)
+        http.configure(self.settings.http_hosts)
+        for integration in self._integrations():
+            for variable, value in integration.environment.items():
+                os.environ.setdefault(variable, value)
+            self.patcher.install(integration)
+        self._carry_context_into_threads()
+        self._endings = Endings(tuple(self._processors), self.deadline, _reader(meters))
+        self._endings.install()
+
+    def take_back(self) -> None:
+        """Undo :meth:`apply`; processors stay on their provider."""
+        if self.patcher is not None:
+            self.patcher.uninstall()
+        if self._endings is not None:
+            self._endings.uninstall()
+        if self._own_threads:
+            ThreadingInstrumentor().uninstrument()
+        safety.set_listener(None)
+
+    def _integrations(self) -> Iterator[Integration]:
+        disabled = disabled_integrations()
+        for integration in (*discovery.built_in(), *discovery.published(), *self._mapped()):
+            if integration.name.lower() not in disabled:
+                yield integration
+
+    def _mapped(self) -> Iterator[Integration]:
+        if self.settings.map_path is None:
+            return
+        from flowspan.instrumentation.spanmap import load_map  # noqa: PLC0415 - few have a map
+
+        integration, problems = load_map(self.settings.map_path)
+        for problem in problems:
+            safety.report_once(problem, f"flowspan: {problem}")
+        if integration is not None:
+            yield integration
+
+    def _pricer(self) -> Pricer:
+        overrides, problems = load_overrides(override_files(self.settings.prices_path))
+        for problem in problems:
+            safety.report_once(problem, f"flowspan: {problem}")
+        return Pricer(overrides)
+
+    def _outlet(self) -> EventOutlet:
+        logger = None if self.settings.events == "span" else get_logger("flowspan")
+        return EventOutlet(self.settings.events, logger)
+
+    def _carry_context_into_threads(self) -> None:
+        threading_instrumentor = ThreadingInstrumentor()
+        if not threading_instrumentor.is_instrumented_by_opentelemetry:
+            threading_instrumentor.instrument()
+            self._own_threads = True
+
+    def _swallowed(self, place: str) -> None:
+        if self._instruments is not None:
+            labels = {"integration": place.partition(" ")[0]}
+            self._instruments.count(semconv.METRIC_TELEMETRY_ERRORS, 1, labels)
+
+
+def _reader(meters: Any) -> BoundedReader | None:
+    """Our reader among those of a meter provider, if it is there."""
+    readers = getattr(getattr(meters, "_sdk_config", None), "metric_readers", ())
+    return next((reader for reader in readers if isinstance(reader, BoundedReader)), None)

@@ -1,0 +1,89 @@
+"""Prices each model call and puts the price on its span and into the metrics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from flowspan import semconv
+
+if TYPE_CHECKING:
+    from flowspan.instrumentation.hooks import Outcome, Replay, Visit
+    from flowspan.instrumentation.integration import Attributes
+    from flowspan.instrumentation.metrics import Instruments
+    from flowspan.pricing import Price, Pricer
+    from flowspan.semconv import Kind
+    from flowspan.usage import Usage
+
+_PLACE: Final = (semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
+
+
+class CostHook:
+    """The call hook that prices model calls.
+
+    A price that is not known stays absent and is counted; a replayed or cached answer costs
+    nothing and says so; a call that failed before the provider said anything has no cost.
+    """
+
+    kinds: Final[frozenset[Kind]] = frozenset({"llm"})
+
+    def __init__(self, pricer: Pricer, instruments: Instruments) -> None:
+        self._pricer = pricer
+        self._instruments = instruments
+
+    def before(self, visit: Visit) -> Replay | None:
+        """Have the price list loaded while the call runs."""
+        del visit
+        self._pricer.warm()
+        return None
+
+    def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
+        """Price the call."""
+        known = visit.attributes
+        if outcome.replayed or known.get(semconv.CACHE_HIT):
+            return self._replayed(visit)
+        if outcome.usage is None:
+            if outcome.error is not None or known.get(semconv.ERROR_TYPE) is not None:
+                return None
+            return {semconv.COST_STATUS: "unpriced"}
+        price = self._price(known, outcome.usage, visit.started_ns)
+        if price is None:
+            return {semconv.COST_STATUS: "unpriced"}
+        return self._priced(visit, price)
+
+    def _price(self, known: Any, usage: Usage, started_ns: int) -> Price | None:
+        provider = known.get(semconv.PROVIDER_NAME)
+        when = datetime.fromtimestamp(started_ns / 1e9, UTC)
+        for attribute in (semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL):
+            model = known.get(attribute)
+            if model is None:
+                continue
+            price = self._pricer.price(
+                usage,
+                provider=provider,
+                model=model,
+                when=when,
+                service_tier=usage.service_tier or known.get(semconv.SERVICE_TIER),
+                server_address=known.get(semconv.SERVER_ADDRESS),
+            )
+            if price is not None:
+                return price
+        return None
+
+    def _priced(self, visit: Visit, price: Price) -> Attributes:
+        visit.charge(price.amount)
+        known = visit.attributes
+        labels = {key: known[key] for key in _PLACE if key in known}
+        labels |= self._instruments.place(visit.workflow, visit.step)
+        if price.amount:
+            self._instruments.count(semconv.METRIC_COST_USD, float(price.amount), labels)
+        return {
+            semconv.COST_USD: float(price.amount),
+            semconv.COST_STATUS: price.status,
+            semconv.PRICE_SOURCE: price.source,
+        }
+
+    def _replayed(self, visit: Visit) -> Attributes:
+        visit.charge(Decimal(0))
+        return {semconv.COST_USD: 0.0, semconv.COST_STATUS: "replayed"}

@@ -1,0 +1,249 @@
+"""Delivers ended spans to one exporter from a thread of its own.
+
+The SDK's batch processor flushes every five seconds, may hold the end of the process for thirty,
+and cannot be woken; an agent's last run would be lost to a SIGTERM.  This one delivers within
+:data:`DELAY_SECONDS`, at once when a run ends, keeps what an exporter could not take and tries
+again, starts anew after a fork, and is bounded at the end by a :class:`Deadline`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from flowspan import semconv
+from flowspan.safety import guarded, report_once, swallow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import Span
+
+    from flowspan.delivery.deadline import Deadline
+
+DELAY_SECONDS: Final = 0.25
+MOST_QUEUED: Final = 8192
+BATCH: Final = 512
+_QUICK_SECONDS: Final = 1.0
+_MOST_QUICK_REFUSALS: Final = 3
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+
+
+class DeliveryProcessor(SpanProcessor):
+    """Queues ended spans and exports them from a daemon thread.
+
+    Args:
+        exporter: Where they go.
+        deadline: Bounds the end of the process.
+        on_drop: Told how many spans were dropped, whenever some were.
+        retry: Whether to offer again what the exporter could not take; ``False`` for one that
+            keeps it itself.
+        delay: Seconds that a span may wait for company.
+        most_queued: Above this the oldest spans are dropped and counted.
+        batch: The most spans in one export.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only tuning, each with a default
+        self,
+        exporter: SpanExporter,
+        deadline: Deadline,
+        *,
+        on_drop: Callable[[int], None] | None = None,
+        retry: bool = True,
+        delay: float = DELAY_SECONDS,
+        most_queued: int = MOST_QUEUED,
+        batch: int = BATCH,
+    ) -> None:
+        self.exporter = exporter
+        self._deadline = deadline
+        self._on_drop = on_drop
+        self._retry = retry
+        self._delay = delay
+        self._most_queued = most_queued
+        self._batch = batch
+        self._place = f"delivery by {type(exporter).__name__}"
+        self._closed = False
+        self._quick_refusals = 0
+        self._reset()
+        if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only
+            again = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+
+    def _reset(self) -> None:
+        self._queue: deque[ReadableSpan] = deque()
+        self._some = threading.Event()
+        self._hurry = threading.Event()
+        self._flushes: deque[threading.Event] = deque()
+        self._start_lock = threading.Lock()
+        self._worker: threading.Thread | None = None
+        self._pause = 0.0
+
+    def _after_fork(self) -> None:
+        """A child begins with an empty queue: the parent delivers what is the parent's.
+
+        An exporter of connections is made anew, since two processes must not share a socket.
+        """
+        self._reset()
+        if type(self.exporter).__module__.startswith("opentelemetry.exporter."):
+            fresh = guarded(f"{self._place} after fork", type(self.exporter))
+            self.exporter = fresh or self.exporter
+
+    # --- the program's threads -----------------------------------------------------------------
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing: only ended spans are delivered."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a span; never blocks."""
+        if self._closed or span.context is None or not span.context.trace_flags.sampled:
+            return
+        queue = self._queue
+        queue.append(span)
+        if len(queue) > self._most_queued:
+            self._drop_oldest()
+        if not self._some.is_set():
+            self._some.set()
+            if self._worker is None:
+                self._start()
+        if len(queue) >= self._batch or _ends_a_run(span):
+            self._hurry.set()
+
+    def _drop_oldest(self) -> None:
+        try:
+            self._queue.popleft()
+        except IndexError:
+            return
+        report_once(
+            f"{self._place} queue",
+            f"More than {self._most_queued} spans wait for {type(self.exporter).__name__}; the "
+            "oldest are dropped. Is its receiver up? The embedded store keeps all of them.",
+        )
+        if self._on_drop is not None:
+            guarded(f"{self._place} drop", self._on_drop, 1)
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._worker is None:
+                worker = threading.Thread(target=self._work, name="flowspan-delivery", daemon=True)
+                try:
+                    worker.start()
+                except RuntimeError:  # the interpreter is shutting down: shutdown() delivers
+                    return
+                self._worker = worker
+
+    # --- the worker ----------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        with suppress_instrumentation():
+            while True:
+                self._some.wait()
+                self._hurry.wait(self._pause or self._delay)
+                self._hurry.clear()
+                self._some.clear()
+                flushes = list(self._flushes)
+                self._drain()
+                for flushed in flushes:
+                    self._flushes.remove(flushed)
+                    flushed.set()
+                if self._queue:
+                    self._some.set()
+                elif self._closed:
+                    return
+
+    def _drain(self) -> None:
+        """Export until the queue is empty or the exporter cannot take more."""
+        while self._queue:
+            batch = self._next_batch()
+            if not batch:
+                return
+            if self._exported(batch) or not self._retry:
+                self._pause = 0.0
+                self._quick_refusals = 0
+                continue
+            if self._refused_for_good:
+                self._give_up(batch)
+                continue
+            self._queue.extendleft(reversed(batch))
+            self._pause = min(_LONGEST_PAUSE_SECONDS, max(self._delay, self._pause * 2))
+            return
+
+    def _next_batch(self) -> list[ReadableSpan]:
+        batch: list[ReadableSpan] = []
+        while len(batch) < self._batch:
+            try:
+                batch.append(self._queue.popleft())
+            except IndexError:
+                break
+        return batch
+
+    def _exported(self, batch: list[ReadableSpan]) -> bool:
+        started = time.monotonic()
+        try:
+            result = self.exporter.export(batch)
+        except Exception as error:  # noqa: BLE001 - somebody else's exporter
+            swallow(self._place, error)
+            result = SpanExportResult.FAILURE
+        if result is SpanExportResult.SUCCESS:
+            return True
+        quick = time.monotonic() - started < _QUICK_SECONDS
+        self._quick_refusals = self._quick_refusals + 1 if quick else 0
+        return False
+
+    @property
+    def _refused_for_good(self) -> bool:
+        """An exporter that refuses quickly, again and again, does not lack a connection."""
+        return self._quick_refusals > _MOST_QUICK_REFUSALS
+
+    def _give_up(self, batch: list[ReadableSpan]) -> None:
+        report_once(
+            f"{self._place} refused",
+            f"{type(self.exporter).__name__} refused {len(batch)} spans {_MOST_QUICK_REFUSALS} "
+            "times; they are dropped there. The embedded store keeps all of them.",
+        )
+        self._quick_refusals = 0
+        if self._on_drop is not None:
+            guarded(f"{self._place} drop", self._on_drop, len(batch))
+
+    # --- flush and end -------------------------------------------------------------------------
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait until what has ended so far has been handed to the exporter once.
+
+        Returns:
+            False if that took longer than the timeout, or the exporter could not take it.
+        """
+        if not self._queue and not self._hurry.is_set() and self._worker is None:
+            return True
+        flushed = threading.Event()
+        self._flushes.append(flushed)
+        self._start()
+        self._some.set()
+        self._hurry.set()
+        return flushed.wait(timeout_millis / 1000) and not self._queue
+
+    def shutdown(self) -> None:
+        """Deliver what can be delivered before the deadline, then stop."""
+        if self._closed:
+            return
+        seconds = self._deadline.remaining()
+        self.force_flush(int(seconds * 1000))
+        self._closed = True
+        self._some.set()
+        self._hurry.set()
+        if self._queue and self._on_drop is not None:
+            guarded(f"{self._place} drop", self._on_drop, len(self._queue))
+        guarded(f"{self._place} shutdown", self.exporter.shutdown)
+
+
+def _ends_a_run(span: ReadableSpan) -> bool:
+    attributes = span.attributes
+    return span.parent is None or (attributes is not None and attributes.get(semconv.KIND) == "run")
