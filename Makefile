@@ -1,0 +1,43 @@
+# The project's verbs.  `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint types bench docs clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help:  ## List what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "flowspan needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || { echo "Making an environment in $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing flowspan and what its tests need (a minute, once) …"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@touch $@
+
+demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show its run
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP)  ## Run the tests (under five minutes)
+	@$(BIN)/python -m pytest -n auto -q tests
+
+lint: $(STAMP)  ## Check style and layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+types: $(STAMP)  ## Check types
+	@$(BIN)/mypy
+
+bench: $(STAMP)  ## Measure what flowspan costs, as ratios to hand-written code
+	@$(BIN)/python -m benchmarks
+
+docs: $(STAMP)  ## Make the generated parts of the documents and the picture anew
+	@$(BIN)/python docs/generate.py
+
+clean:  ## Remove what was made
+	rm -rf build dist .demo .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
