@@ -1,0 +1,130 @@
+"""What happened inside a span, in the words of its events: states, prompts, routes, its error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flowspan import semconv
+from flowspan.store.records import SpanRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A prompt that was chosen.
+
+    Attributes:
+        name: Of the prompt.
+        version: Of the prompt, if it has one.
+        reason: Why it was chosen, if the engine says.
+    """
+
+    name: str
+    version: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class States:
+    """The states that one node went through.
+
+    Attributes:
+        node_id: Whose they are; ``None`` for the span's own node.
+        path: The states in order: one more than there were transitions.
+    """
+
+    node_id: str | None
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a node sent the run next.
+
+    Attributes:
+        to: The node that comes next.
+        action: What the node answered, which chose the route.
+    """
+
+    to: str
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What a reader wants to know of a span beside its times and its tokens."""
+
+    prompts: tuple[Prompt, ...] = ()
+    states: tuple[States, ...] = ()
+    routes: tuple[Route, ...] = ()
+    error: str | None = None
+
+
+def tell(span: SpanRow) -> Story:
+    """The story of one span."""
+    return Story(
+        prompts=_prompts(span), states=_states(span), routes=_routes(span), error=_error(span)
+    )
+
+
+def _prompts(span: SpanRow) -> tuple[Prompt, ...]:
+    """The prompts in the order of their choice, each once."""
+    chosen: dict[tuple[str, str | None], Prompt] = {}
+    for event in span.events:
+        name = _text(event.attrs, semconv.PROMPT_NAME)
+        if event.name == semconv.EVENT_PROMPT_SELECTED and name:
+            version = _text(event.attrs, semconv.PROMPT_VERSION)
+            reason = _text(event.attrs, semconv.PROMPT_REASON)
+            chosen.setdefault((name, version), Prompt(name=name, version=version, reason=reason))
+    if span.prompt_name:
+        own = Prompt(name=span.prompt_name, version=span.prompt_version)
+        chosen.setdefault((own.name, own.version), own)
+    return tuple(chosen.values())
+
+
+def _states(span: SpanRow) -> tuple[States, ...]:
+    """The transitions, joined to paths: a path goes on while each begins where the last ended."""
+    paths: list[tuple[str | None, list[str]]] = []
+    latest: dict[str | None, list[str]] = {}
+    for event in span.events:
+        if event.name != semconv.EVENT_STATE_TRANSITION:
+            continue
+        before = _text(event.attrs, semconv.STATE_FROM) or "?"
+        after = _text(event.attrs, semconv.STATE_TO) or "?"
+        node_id = _text(event.attrs, semconv.NODE_ID)
+        node_id = None if node_id == span.node_id else node_id
+        if latest.get(node_id, [""])[-1] != before:
+            latest[node_id] = [before]
+            paths.append((node_id, latest[node_id]))
+        latest[node_id].append(after)
+    return tuple(States(node_id=node_id, path=tuple(path)) for node_id, path in paths)
+
+
+def _routes(span: SpanRow) -> tuple[Route, ...]:
+    return tuple(
+        Route(
+            to=_text(event.attrs, semconv.ROUTE_TO) or "?",
+            action=_text(event.attrs, semconv.ROUTE_ACTION),
+        )
+        for event in span.events
+        if event.name == semconv.EVENT_ROUTE_TAKEN
+    )
+
+
+def _error(span: SpanRow) -> str | None:
+    if span.status != "error":
+        return None
+    kind, message = span.error_type or "", span.status_message
+    for event in span.events:
+        if event.name == semconv.EVENT_EXCEPTION:
+            kind = kind or _text(event.attrs, "exception.type") or ""
+            message = message or _text(event.attrs, "exception.message") or ""
+    if kind and message and not message.startswith(kind):
+        return f"{kind}: {message}"
+    return message or kind or "failed"
+
+
+def _text(attributes: Mapping[str, Any], name: str) -> str | None:
+    value = attributes.get(name)
+    return None if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Reports for a terminal, or for whatever stands in its place."""
