@@ -44,7 +44,11 @@ def _send_whole(exchange: Exchange, reply: Reply, answer: Answer, headers: dict[
     cut = kind == "cut"
     exchange.answered(200)
     outcome: Outcome = "cut" if cut else "completed"
-    exchange.charge(answer, answer.usage, outcome=outcome, told=kind is None)
-    exchange.connection.send(200, headers, body, upto=len(body) // 2 if cut else None)
+    entry = exchange.charge(answer, answer.usage, outcome=outcome, told=kind is None)
+    try:
+        exchange.connection.send(200, headers, body, upto=len(body) // 2 if cut else None)
+    except ClientClosedError:
+        exchange.amend(entry, told=False)
+        raise
     if cut:
         exchange.connection.shut()

@@ -65,10 +65,9 @@ class Exchange:
         )
         return self.charges.add(lambda _: entry)
 
-    def amend(self, entry: LedgerEntry, *, outcome: Outcome, told: bool) -> None:
-        """Corrects an entry: the client turned out to have hung up before the last bytes."""
-        amended = replace(entry, outcome=outcome, usage_on_wire=told)
-        self.charges.replace(entry, amended)
+    def amend(self, entry: LedgerEntry, *, told: bool) -> None:
+        """Corrects an entry: the client had hung up before the last bytes could be sent."""
+        self.charges.replace(entry, replace(entry, outcome="client_closed", usage_on_wire=told))
 
     def answered(self, status: int) -> None:
         """Notes the status in the record of requests."""

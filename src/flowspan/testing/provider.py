@@ -26,10 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return subprocess.call(options.command, env=environment)  # noqa: S603 - the user's own
         print(provider.url, flush=True)  # noqa: T201 - what the program is for
         try:
-            if options.until_input_ends:
-                sys.stdin.read()
-            else:
-                threading.Event().wait()
+            wait = sys.stdin.read if options.until_input_ends else threading.Event().wait
+            wait()
         except KeyboardInterrupt:
             pass
     return 0

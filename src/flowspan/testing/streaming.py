@@ -83,32 +83,29 @@ class StreamedAnswer:
     def _break_off(self, fault: Fault, position: int) -> None:
         exchange = self.exchange
         if fault.kind == "cut":
-            self._charge("cut")
+            self._charge("cut", told=self.usage_sent)
             exchange.connection.shut()
         else:
-            self._charge("failed")
+            self._charge("failed", told=self.usage_sent)
             frame = self.events.error(fault.message or _ERROR_MESSAGE, position)
             exchange.connection.send_chunk(frame.data, last=True)
 
     def _send_frame(self, frame: Frame, data: bytes, *, last: bool) -> None:
-        usage_was_sent, self.usage_sent = self.usage_sent, self.usage_sent or frame.usage
+        told = self.usage_sent or frame.usage
         if last:
-            self._charge("completed")
-        try:
-            self.exchange.connection.send_chunk(data, last=last)
-        except ClientClosedError:
-            self.usage_sent = usage_was_sent
-            raise
+            self._charge("completed", told=told)
+        self.exchange.connection.send_chunk(data, last=last)
+        self.usage_sent = told
         self.sent += frame.content
 
-    def _charge(self, outcome: Outcome) -> None:
+    def _charge(self, outcome: Outcome, *, told: bool) -> None:
         usage = share(self.answer.usage, self.sent, self.total)
         self.entry = self.exchange.charge(
-            self.answer, usage, outcome=outcome, told=self.usage_sent, sent=self.sent
+            self.answer, usage, outcome=outcome, told=told, sent=self.sent
         )
 
     def _client_closed(self) -> None:
         if self.entry is None:
-            self._charge("client_closed")
+            self._charge("client_closed", told=self.usage_sent)
         else:
-            self.exchange.amend(self.entry, outcome="client_closed", told=self.usage_sent)
+            self.exchange.amend(self.entry, told=self.usage_sent)
