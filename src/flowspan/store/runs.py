@@ -1,0 +1,100 @@
+"""What became of a run, from the few of its rows that tell.
+
+A run is a trace.  Its root is the span without a parent, else one whose parent is in another
+process, else the earliest there is: then the root never came and the run was cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from flowspan.store.records import RunRow, RunStatus
+
+HEAD_COLUMNS: Final = (
+    "trace_id",
+    "span_id",
+    "parent_id",
+    "parent_is_remote",
+    "name",
+    "kind",
+    "state",
+    "start_ns",
+    "end_ns",
+    "status",
+    "status_message",
+    "error_type",
+    "run_id",
+    "workflow",
+    "engine",
+    "service",
+    "process_id",
+)
+"""What must be known of the rows that tell."""
+
+_COUNTS: Final = (
+    "spans",
+    "open_spans",
+    "steps",
+    "nodes",
+    "llm_calls",
+    "input_tokens",
+    "output_tokens",
+    "unpriced_calls",
+    "estimated_calls",
+)
+
+Row = Mapping[str, Any]
+
+
+def run_row(
+    trace: Row, heads: Sequence[Row], totals: Row, passed_on: int, alive: frozenset[int]
+) -> RunRow:
+    """One run.
+
+    Args:
+        trace: Its ``trace_id``, ``first_ns`` and ``last_ns``.
+        heads: Its roots, runs and open spans; its earliest span where there are none.
+        totals: Its sums, by name.
+        passed_on: How many of its failed spans failed because a child of theirs did.
+        alive: Processes that live.
+    """
+    root = min(heads, key=_rank)
+    run = min((head for head in heads if head["kind"] == "run"), key=_begin, default=root)
+    status = _status(root, heads, alive)
+    ended = status in {"ok", "error"}
+    return RunRow(
+        trace_id=trace["trace_id"],
+        run_id=run["run_id"] or root["run_id"],
+        name=root["name"],
+        workflow=run["workflow"] or root["workflow"],
+        engine=run["engine"] or root["engine"],
+        service=root["service"],
+        status=status,
+        started_ns=trace["first_ns"],
+        ended_ns=root["end_ns"] if ended else None,
+        last_ns=trace["last_ns"],
+        error_type=root["error_type"],
+        error_message=root["status_message"] or "",
+        cost_usd=totals["cost_usd"],
+        errors=int(totals["failed"]) - passed_on,
+        **{name: int(totals[name] or 0) for name in _COUNTS},
+    )
+
+
+def _rank(head: Row) -> tuple[bool, bool, int, str]:
+    """Smallest for the root: no parent, then a parent elsewhere, then the earliest."""
+    has_parent = head["parent_id"] is not None
+    return (has_parent, not head["parent_is_remote"], *_begin(head))
+
+
+def _begin(head: Row) -> tuple[int, str]:
+    return head["start_ns"], head["span_id"]
+
+
+def _status(root: Row, heads: Sequence[Row], alive: frozenset[int]) -> RunStatus:
+    is_root = root["parent_id"] is None or bool(root["parent_is_remote"])
+    if root["state"] == "done" and is_root:
+        return "error" if root["status"] == "error" else "ok"
+    lives = any(head["state"] == "open" and head["process_id"] in alive for head in heads)
+    return "running" if lives else "interrupted"
