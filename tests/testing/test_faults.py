@@ -108,7 +108,7 @@ def test_cut_stream(
     """A cut stream has sent so many words, and is charged for its input and for these."""
     provider.fail(Fault.cut(after_chunks=after_chunks))
 
-    with pytest.raises((openai.APIConnectionError, httpx2.HTTPError)) as raised:
+    with pytest.raises((openai.APIConnectionError, httpx.HTTPError, httpx2.HTTPError)) as raised:
         ask_for_stream(openai_client)
 
     assert raised.value.__notes__ == [heard]
@@ -129,7 +129,7 @@ def test_cut_share_is_in_proportion(provider: FakeProvider, openai_client: opena
     )
     provider.reply(Reply("one two three four", usage=usage, fault=Fault.cut(after_chunks=2)))
 
-    with pytest.raises((openai.APIConnectionError, httpx2.HTTPError)):
+    with pytest.raises((openai.APIConnectionError, httpx.HTTPError, httpx2.HTTPError)):
         ask_for_stream(openai_client)
 
     assert provider.ledger.total() == Usage(
