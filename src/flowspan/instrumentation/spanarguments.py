@@ -38,26 +38,28 @@ def argument(call: Call, name: str) -> Any:
     Returns:
         What was passed, else the parameter's default, else ``None``.
     """
-    parameters = {} if call.function is None else _parameters(call.function)
+    function = getattr(call.function, "__func__", call.function)
+    parameters = {} if function is None else _parameters(function)
     place = parameters.get(name)
+    counts_self = call.instance is not None and not hasattr(function, "__self__")
     if place is not None and place.rest:
-        return _rest(call, parameters, place)
+        return _rest(call, parameters, place, counts_self)
     if name in call.kwargs:
         return call.kwargs[name]
     if place is None:
         return None
-    index = _index(call, place)
+    index = -1 if place.position is None else place.position - counts_self
     return call.args[index] if 0 <= index < len(call.args) else place.default
 
 
-def _index(call: Call, place: _Place) -> int:
-    """The position among the arguments, which do not count ``self``."""
-    return -1 if place.position is None else place.position - (call.instance is not None)
-
-
-def _rest(call: Call, parameters: Mapping[str, _Place], place: _Place) -> Any:
+def _rest(
+    call: Call,
+    parameters: Mapping[str, _Place],
+    place: _Place,
+    counts_self: bool,  # noqa: FBT001 - a fact about the positions, not a switch
+) -> Any:
     if place.position is not None:
-        return call.args[_index(call, place) :]
+        return call.args[place.position - counts_self :]
     return {key: value for key, value in call.kwargs.items() if key not in parameters}
 
 

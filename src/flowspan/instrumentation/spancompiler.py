@@ -217,10 +217,7 @@ class RowCompiler:
         found = []
         for data, place in _listed(table, "when", inner):
             if self._path(data, place, "path", moment) is not None:
-                if set(data) == {"path"}:
-                    self._wrong(place, "a condition needs a test beside its path")
-                else:
-                    found.append(parse_condition(data))
+                found.append(parse_condition(data))
         return tuple(found)
 
     def _check_roots(self, roots: frozenset[str], inner: Location, moment: Moment) -> None:

@@ -85,6 +85,8 @@ def _has_type(data: Any, expected: str | list[str]) -> bool:
 
 
 def _name_of_type(data: Any) -> str:
+    if data is None:
+        return "nothing"
     for name, (_, described) in _TYPES.items():
         if _has_type(data, name):
             return described
@@ -150,7 +152,8 @@ def _enum(data: Any, rule: Schema, location: Location) -> Iterator[Problem]:
     if data not in choices:
         hint = _near(data, choices)
         expected = f"expected one of {', '.join(choices)}"
-        yield Problem(location, f"{data!r} is not usable: {hint or expected}")
+        found = f'"{data}"' if isinstance(data, str) else _name_of_type(data)
+        yield Problem(location, f"{found} is not usable: {hint or expected}")
 
 
 def _pattern(data: Any, rule: Schema, location: Location) -> Iterator[Problem]:

@@ -1,0 +1,140 @@
+"""What changed in a state, at a price that does not depend on its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from flowspan.instrumentation.spanstate import MOST_NAMES, compare, look, name_of, parts
+
+
+class Slotted:
+    __slots__ = ("__hidden", "goal", "unfilled")
+
+    def __init__(self, goal: str) -> None:
+        self.goal = goal
+        self.__hidden = 1
+
+
+class SlottedWithMore(Slotted):
+    def __init__(self, goal: str) -> None:
+        super().__init__(goal)
+        self.more = True
+
+
+@dataclass
+class Memory:
+    article: str
+    notes: list[str]
+
+    @property
+    def expensive(self) -> str:
+        raise AssertionError("a property was read")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda state: state.update(new=1), (["new"], [], [])),
+        (lambda state: state.pop("text"), ([], [], ["text"])),
+        (lambda state: state.update(text="other"), ([], ["text"], [])),
+        (lambda state: state.update(text=None), ([], ["text"], [])),
+        (lambda state: state["notes"].append("x"), ([], ["notes"], [])),
+        (lambda state: state.update(notes=["a"]), ([], ["notes"], [])),
+        (lambda state: state.update(count=True), ([], ["count"], [])),
+        (lambda state: state.update(count=2), ([], ["count"], [])),
+        (lambda state: state.update(text="te" + "xt"), ([], [], [])),
+        (lambda state: state.update(), ([], [], [])),
+        (lambda state: state.update({7: 1, ("a",): 2}), (["7", "<tuple>"], [], [])),
+    ],
+)
+def test_keys_that_were_added_changed_and_removed_are_named(change: Any, expected: Any) -> None:
+    state: dict[Any, Any] = {"text": "text", "notes": ["a"], "count": 1, "nan": float("nan")}
+    before = look(state)
+
+    change(state)
+
+    found = compare(before, look(state))
+    assert (found.added, found.changed, found.removed) == expected
+    assert found.size == len(state)
+    assert bool(found) is any(expected)
+
+
+def test_attributes_of_objects_are_keys_and_properties_are_not_read() -> None:
+    memory = Memory("", [])
+    before = look(memory)
+
+    memory.article = "Once"
+
+    assert compare(before, look(memory)).changed == ["article"]
+
+
+def test_slots_are_keys_where_they_are_filled() -> None:
+    state = SlottedWithMore("honey")
+
+    assert dict(parts(state)) == {"_Slotted__hidden": 1, "goal": "honey", "more": True}
+    assert dict(parts(Slotted("tea"))) == {"_Slotted__hidden": 1, "goal": "tea"}
+
+
+def test_what_has_no_parts_has_no_keys() -> None:
+    assert look(7) == {}
+
+
+def test_a_counter_that_comes_back_to_another_number_has_changed_even_at_the_same_address() -> None:
+    """Numbers are remembered themselves: their addresses are soon given to others."""
+    state = {"cost": 1.5}
+    before = look(state)
+
+    for _ in range(10):
+        state["cost"] = state["cost"] + 1.0
+
+    assert compare(before, look(state)).changed == ["cost"]
+
+
+def test_a_subclass_of_a_collection_is_not_asked_for_its_length() -> None:
+    class Lazy(list[int]):
+        def __len__(self) -> int:
+            raise AssertionError("a query was made")
+
+    state = {"rows": Lazy([1])}
+    before = look(state)
+
+    state["rows"].append(2)
+
+    assert compare(before, look(state)).changed == ["rows"]
+
+
+def test_a_dict_is_read_as_a_dict_whatever_its_class_does() -> None:
+    class Watched(dict[str, int]):
+        def __iter__(self) -> Any:
+            raise AssertionError("the program was asked")
+
+        def items(self) -> Any:
+            raise AssertionError("the program was asked")
+
+    assert parts(Watched(a=1)) == {"a": 1}
+
+
+def test_the_values_are_not_kept_alive() -> None:
+    class Large: ...
+
+    seen = look({"model": Large(), "text": "short"})
+
+    assert isinstance(seen["model"].identity, int)
+
+
+def test_many_names_are_cut() -> None:
+    change = compare({}, look(dict.fromkeys(range(1000), 0)))
+
+    assert len(change.added) == MOST_NAMES
+    assert change.size == 1000
+
+
+def test_a_key_that_is_no_text_is_named_without_running_its_code() -> None:
+    class Key:
+        def __str__(self) -> str:
+            raise AssertionError("the program was asked")
+
+    assert name_of(Key()) == "<Key>"
