@@ -17,6 +17,7 @@ import wrapt
 
 from flowspan.instrumentation.machine import Machine, Site
 from flowspan.instrumentation.subclassing import SubclassWatch, subclasses_of
+from flowspan.instrumentation.wrapped import Wrapped
 from flowspan.instrumentation.wrappers import wrapper_for
 from flowspan.safety import guarded
 
@@ -28,40 +29,6 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "applied", "missing", "failed"]
 _ABSENT: Final = object()
-
-
-class Wrapped(wrapt.FunctionWrapper[..., Any]):
-    """A patched function: a transparent wrapper that pickles and copies as what it wraps.
-
-    By name where its name finds it (as functions do); else as the original, so that picklers that
-    take classes and functions by value (dill, cloudpickle) never meet anything of ours.
-    """
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle as a global name, or as the original."""
-        del protocol
-        found: Any = sys.modules.get(self.__module__)
-        for part in self.__qualname__.split("."):
-            found = getattr(found, part, None)
-        if found is self:
-            return self.__qualname__
-        return _itself, (self.__wrapped__,)
-
-    def __reduce__(self) -> Any:
-        """Pickle as a global name, or as the original."""
-        return self.__reduce_ex__(2)
-
-    def __copy__(self) -> Wrapped:
-        """Functions are not copied."""
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Wrapped:
-        """Functions are not copied."""
-        return self
-
-
-def _itself(value: Any) -> Any:
-    return value
 
 
 @dataclass(slots=True)

@@ -1,0 +1,86 @@
+"""A patched function as an object: transparent, and to picklers and copiers simply the original."""
+
+from __future__ import annotations
+
+import sys
+from types import MethodType
+from typing import Any
+
+import wrapt
+
+
+class BoundWrapped(wrapt.BoundFunctionWrapper[..., Any]):
+    """A patched method, bound or reached through its class; pickles as the original would."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle as ``getattr(instance, name)`` where bound, else by its global name."""
+        del protocol
+        original = self.__wrapped__
+        if isinstance(original, MethodType):
+            return getattr, (original.__self__, original.__name__)
+        return _reduced(self)
+
+    def __reduce__(self) -> Any:
+        """Pickle as the original would."""
+        return self.__reduce_ex__(2)
+
+    def __copy__(self) -> BoundWrapped:
+        """Methods are not copied."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> BoundWrapped:
+        """Methods are not copied."""
+        return self
+
+
+class Wrapped(wrapt.FunctionWrapper[..., Any]):
+    """A patched function.
+
+    It pickles by its name where its name finds it, as functions do; else as the original, so that
+    picklers that take classes and functions by value (dill, cloudpickle) never meet anything of
+    ours.
+    """
+
+    __bound_function_wrapper__ = BoundWrapped
+
+    def __init__(self, wrapped: Any, wrapper: Any) -> None:
+        super().__init__(wrapped, wrapper)
+        self._self_of_class: Any = None
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Bind; reached through a class a plain function is the same object every time."""
+        if instance is not None or isinstance(self.__wrapped__, classmethod | staticmethod):
+            return super().__get__(instance, owner)
+        if self._self_of_class is None:
+            self._self_of_class = super().__get__(None, owner)
+        return self._self_of_class
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle as a global name, or as the original."""
+        del protocol
+        return _reduced(self)
+
+    def __reduce__(self) -> Any:
+        """Pickle as a global name, or as the original."""
+        return _reduced(self)
+
+    def __copy__(self) -> Wrapped:
+        """Functions are not copied."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Wrapped:
+        """Functions are not copied."""
+        return self
+
+
+def _reduced(wrapped: Any) -> Any:
+    found: Any = sys.modules.get(wrapped.__module__)
+    for part in wrapped.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is wrapped:
+        return wrapped.__qualname__
+    return _itself, (wrapped.__wrapped__,)
+
+
+def _itself(value: Any) -> Any:
+    return value

@@ -1,0 +1,36 @@
+"""Shared by all tests: errors of telemetry are raised, and nothing of the user's is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from flowspan import safety
+
+settings.register_profile(
+    "flowspan", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("flowspan")
+
+
+@pytest.fixture(autouse=True)
+def _strict() -> Iterator[None]:
+    """What production would swallow fails a test."""
+    former = safety.set_strict(strict=True)
+    safety.reset()
+    yield
+    safety.set_strict(former)
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine's reaches a test, and no test writes into the user's folders."""
+    for name in tuple(os.environ):
+        if name.startswith(("OTEL_", "FLOWSPAN_")) and name != "FLOWSPAN_WRITEHERE":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

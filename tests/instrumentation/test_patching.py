@@ -1,0 +1,247 @@
+"""Rows are applied after import, each for itself, and taken back exactly."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import pickle
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dill
+import pytest
+
+from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.testing import record
+
+
+def rows(*patches: Patch) -> Integration:
+    return Integration("toy", "", patches)
+
+
+ALL = rows(
+    *(
+        Patch(target=f"toyengine:{path}", kind="internal")
+        for path in (
+            "helper",
+            "Engine.run",
+            "Engine.made",
+            "Engine.free",
+            "Engine.inherited",
+            "Engine.arun",
+            "Engine.parts",
+            "Engine.aparts",
+        )
+    ),
+    Patch(target="toyengine:Node.act", kind="node", subclasses=True),
+)
+
+
+def identities(module: ModuleType) -> dict[str, Any]:
+    owners = [module, *(value for value in vars(module).values() if isinstance(value, type))]
+    return {
+        f"{getattr(owner, '__qualname__', 'module')}.{name}": value
+        for owner in owners
+        for name, value in vars(owner).items()
+        if name not in ("__dict__", "__weakref__", "__builtins__")
+    }
+
+
+def test_everything_is_taken_back_to_the_identical_object(toy: ModuleType) -> None:
+    before = identities(toy)
+    with record(ALL):
+        during = identities(toy)
+        assert any(during[name] is not before.get(name) for name in during)
+    after = identities(toy)
+
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in before)
+
+
+def test_an_inherited_attribute_is_deleted_again(toy: ModuleType) -> None:
+    with record(ALL) as recording:
+        assert toy.Engine().inherited() == "inherited"
+        assert toy.Base().inherited() == "inherited"
+        assert len(recording.spans) == 1
+    assert "inherited" not in vars(toy.Engine)
+
+
+def test_what_somebody_else_has_replaced_since_is_left_alone(toy: ModuleType) -> None:
+    with record(ALL) as recording:
+        ours = toy.Engine.run
+
+        def theirs(self: Any, count: int = 1) -> Any:
+            return ours(self, count)
+
+        toy.Engine.run = theirs
+    assert toy.Engine.run is theirs
+    assert toy.Engine().run(2) == [0, 1]
+    assert len(recording.spans) == 0
+
+
+def test_rows_are_independent_and_say_what_was_lost(toy: ModuleType) -> None:
+    patches = rows(
+        Patch(target="toyengine:Engine.gone", kind="node"),
+        Patch(target="toyengine:Absent.run", kind="node", optional=True),
+        Patch(target="toyengine:Engine.attribute.__call__", kind="node"),
+        Patch(target="toyengine:Engine.run", kind="run", name="demo"),
+        Patch(target="never_imported_module:run", kind="run"),
+    )
+    with record(patches) as recording:
+        toy.Engine().run()
+
+        states = {status.target: status for status in recording.statuses()}
+        assert len(recording.spans) == 1
+        assert states["toyengine:Engine.gone"].state == "missing"
+        assert "toyengine has no Engine.gone" in states["toyengine:Engine.gone"].detail
+        assert states["toyengine:Absent.run"].optional
+        assert states["toyengine:Engine.run"].state == "applied"
+        assert states["never_imported_module:run"].state == "waiting"
+        assert states["toyengine:Engine.attribute.__call__"].state in ("missing", "failed")
+    assert "never_imported_module" not in sys.modules
+
+
+@pytest.fixture
+def make_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def make(name: str, source: str) -> None:
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
+        sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+
+    return make
+
+
+def test_a_module_is_patched_when_the_program_imports_it(
+    make_module: Callable[[str, str], None],
+) -> None:
+    make_module("lateengine", "def run():\n    return 'late'\n")
+    late = rows(Patch(target="lateengine:run", kind="run", name="late"))
+    with record(late) as recording:
+        assert "lateengine" not in sys.modules
+        module = importlib.import_module("lateengine")
+
+        assert module.run() == "late"
+        assert recording.spans.tree() == "invoke_workflow late"
+
+
+def test_two_rounds_do_not_pile_up(toy: ModuleType) -> None:
+    for _ in range(3):
+        with record(ALL) as recording:
+            toy.Engine().run()
+            assert len(recording.spans) == 1
+
+
+# --- subclasses -------------------------------------------------------------------------------
+
+
+def test_overrides_of_today_and_of_later_are_seen_once_each(toy: ModuleType) -> None:
+    act = rows(Patch(target="toyengine:Node.act", kind="node", name=lambda c: type(c.instance).__name__, subclasses=True))
+    with record(act) as recording:
+
+        class Late(toy.Node):  # type: ignore[misc, name-defined]
+            def act(self) -> str:
+                return "late"
+
+        assert toy.Left().act() == "left of base"
+        assert toy.Silent().act() == "base"
+        assert Late().act() == "late"
+        assert recording.spans.tree() == (
+            "run_step Left\n  run_step Left\nrun_step Silent\nrun_step Late"
+        )
+    assert "__init_subclass__" not in vars(toy.Node)
+
+
+def test_a_base_with_its_own_hook_keeps_it(toy: ModuleType) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    class Watched:
+        def __init_subclass__(cls, flavour: str = "plain", **keywords: Any) -> None:
+            super().__init_subclass__(**keywords)
+            seen.append((cls.__name__, flavour))
+
+        def act(self) -> str:
+            return "watched"
+
+    toy.Watched = Watched
+    own_hook = vars(Watched)["__init_subclass__"]
+    with record(rows(Patch(target="toyengine:Watched.act", kind="node", subclasses=True))) as recording:
+
+        class Sweet(Watched, flavour="sweet"):
+            def act(self) -> str:
+                return "sweet"
+
+        assert Sweet().act() == "sweet"
+        assert seen == [("Sweet", "sweet")]
+        assert len(recording.spans) == 1
+    assert vars(Watched)["__init_subclass__"] is own_hook
+
+
+# --- pickles and copies -----------------------------------------------------------------------
+
+
+def test_pickles_are_byte_identical_with_and_without(toy: ModuleType) -> None:
+    things = lambda: (toy.helper, toy.Engine, toy.Engine(), toy.Engine.run, toy.Engine().run)  # noqa: E731
+    before = [pickle.dumps(thing) for thing in things()[:4]]
+    dilled = dill.dumps(toy.Engine())
+    with record(ALL):
+        assert [pickle.dumps(thing) for thing in things()[:4]] == before
+        assert dill.dumps(toy.Engine()) == dilled
+        assert copy.copy(toy.helper) is toy.helper
+        assert copy.deepcopy({"f": toy.helper})["f"] is toy.helper
+
+
+def test_functions_pickled_by_value_take_nothing_of_ours_with_them(toy: ModuleType) -> None:
+    with record(ALL):
+        toy.helper.__module__ = "somewhere.else"
+        pickled = dill.dumps(toy.helper)
+
+    assert b"flowspan.instrumentation.wrappers" not in pickled
+    assert dill.loads(pickled)(1) == 2
+
+
+# --- scripts ----------------------------------------------------------------------------------
+
+
+def test_a_module_that_runs_as_a_script_is_patched_in_main(
+    make_module: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_module("parts_of_script", "class Node:\n    def __init__(self):\n        pass\n")
+    main = ModuleType("__main__")
+    main.__file__ = "/somewhere/enginescript.py"
+    exec("class Engine:\n    def run(self):\n        return 'ran'\n", main.__dict__)  # noqa: S102
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    script = rows(
+        Patch(target="enginescript:Engine.run", kind="run", name="script", script=True),
+        Patch(target="parts_of_script:Node.__init__", kind="internal"),
+    )
+    with record(script) as recording:
+        node = importlib.import_module("parts_of_script").Node
+        node()
+        assert main.Engine().run() == "ran"  # type: ignore[attr-defined]
+
+        assert [span.name for span in recording.spans] == ["Node.__init__", "invoke_workflow script"]
+
+
+def test_another_script_of_a_like_name_is_left_alone(
+    make_module: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_module("parts_of_other", "class Node:\n    def __init__(self):\n        pass\n")
+    main = ModuleType("__main__")
+    main.__file__ = "/somewhere/else.py"
+    exec("class Engine:\n    def run(self):\n        return 'ran'\n", main.__dict__)  # noqa: S102
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    script = rows(
+        Patch(target="enginescript:Engine.run", kind="run", name="script", script=True),
+        Patch(target="parts_of_other:Node.__init__", kind="internal"),
+    )
+    with record(script) as recording:
+        importlib.import_module("parts_of_other").Node()
+        main.Engine().run()  # type: ignore[attr-defined]
+
+        assert [span.name for span in recording.spans] == ["Node.__init__"]
