@@ -1,0 +1,172 @@
+"""OpenAI's SDK: chat, responses, embeddings and the older completions, called in any way.
+
+The rows are on the methods of the resource classes, because everything leads through them: raw
+and streaming responses wrap the bound method, Azure's clients and the module-level client use the
+same classes, and the ``stream`` helpers and ``beta.chat.completions.parse`` of openai 1 call
+``create`` (so they have no rows of their own).
+
+Streams are observed at the HTTP response below them (see :mod:`.bodies`), because the SDK's helpers
+close that one and not the stream object.  Retries are counted by the rows of :mod:`.http`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from flowspan import semconv
+from flowspan.instrumentation.clients.wire import describe
+from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
+from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
+from flowspan.instrumentation.clients.wire.openai_responses import FETCHED, RESPONSES
+from flowspan.instrumentation.clients.wire.providers import Place, place_of
+from flowspan.instrumentation.clients.wire.reading import count, parsed, word
+from flowspan.instrumentation.clients.wire.shape import Answer, Shape
+from flowspan.instrumentation.clients.wire.stream import BodyJoiner
+from flowspan.instrumentation.integration import Attributes, Call, Content, Integration, Patch
+from flowspan.usage import Usage
+
+_RAW: Final = "X-Stainless-Raw-Response"
+"""The header by which the SDK tells its own methods to return the response itself."""
+
+_METHODS: Final[tuple[tuple[str, str, Shape], ...]] = (
+    # module (the one that re-exports the class, in all versions), method, format
+    ("openai.resources.chat:Completions", "create", CHAT),
+    ("openai.resources.chat:Completions", "parse", CHAT),
+    ("openai.resources.responses:Responses", "create", RESPONSES),
+    ("openai.resources.responses:Responses", "parse", RESPONSES),
+    ("openai.resources.responses:Responses", "compact", RESPONSES),
+    ("openai.resources.responses:Responses", "retrieve", FETCHED),
+    ("openai.resources.beta.responses:Responses", "create", RESPONSES),
+    ("openai.resources.beta.responses:Responses", "compact", RESPONSES),
+    ("openai.resources.beta.responses:Responses", "retrieve", FETCHED),
+    ("openai.resources.embeddings:Embeddings", "create", EMBEDDINGS),
+    ("openai.resources.completions:Completions", "create", TEXT),
+)
+_PLACES: Final[dict[int, tuple[Any, Place]]] = {}
+"""Host and port by base URL; the URL object is kept so that its id stays its own."""
+_MOST_PLACES: Final = 256
+
+
+# --- the request --------------------------------------------------------------------------------
+
+
+def _place(call: Call) -> Place:
+    url = getattr(getattr(call.instance, "_client", None), "base_url", None)
+    known = _PLACES.get(id(url))
+    if known is not None and known[0] is url:
+        return known[1]
+    place = place_of(url)
+    if len(_PLACES) >= _MOST_PLACES:
+        _PLACES.clear()
+    _PLACES[id(url)] = (url, place)
+    return place
+
+
+def _model(call: Call) -> str | None:
+    return word(call.kwargs.get("model"))
+
+
+def _returns_raw(call: Call) -> bool:
+    headers = call.kwargs.get("extra_headers")
+    return isinstance(headers, Mapping) and _RAW in headers
+
+
+# --- the answer -----------------------------------------------------------------------------------
+
+
+def _observed(call: Call, result: Any) -> Any:
+    """The HTTP response whose body is yet to be read, if there is one."""
+    if _returns_raw(call):
+        response = getattr(result, "http_response", None)
+        # with_raw_response has read the body of what is no stream already.
+        return None if getattr(response, "is_stream_consumed", True) else response
+    if call.kwargs.get("stream") is True:
+        return getattr(result, "response", None)
+    return None
+
+
+def _answer(call: Call, result: Any) -> Answer:
+    """The answer in a result: what a stream added up to, a raw response, or a typed object."""
+    if isinstance(result, Answer):
+        return result
+    if not _returns_raw(call):
+        return Answer(result, error=error_type_of(result))
+    frame = call.frame
+    if frame is None:
+        return _read_answer(result)
+    known = frame.notes.get("openai.answer")
+    if known is None:
+        known = frame.notes["openai.answer"] = _read_answer(result)
+    return known if isinstance(known, Answer) else Answer()
+
+
+def _read_answer(result: Any) -> Answer:
+    """Parse the bytes that a raw response holds already; its own ``parse`` is the caller's."""
+    response = getattr(result, "http_response", None)
+    data = getattr(response, "content", b"")
+    body = parsed(data)
+    output = len(data) if body is None else None
+    status = count(getattr(response, "status_code", None))
+    return Answer(body, output_bytes=output, status=status, error=error_type_of(body))
+
+
+def _failure(_call: Call, error: BaseException) -> Attributes:
+    return {
+        semconv.HTTP_STATUS_CODE: count(getattr(error, "status_code", None)),
+        semconv.PROVIDER_REQUEST_ID: word(getattr(error, "request_id", None)),
+    }
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def _row(target: str, shape: Shape) -> Patch:
+    def request(call: Call) -> Attributes:
+        found = describe.request_attributes(shape, call.kwargs, _place(call))
+        found[semconv.TRANSPORT] = "sdk"
+        return found
+
+    def response(call: Call, result: Any) -> Attributes:
+        return describe.response_attributes(shape, _answer(call, result))
+
+    def usage(call: Call, result: Any) -> Usage | None:
+        return describe.usage_of(shape, call.kwargs, _answer(call, result))
+
+    def outcome(call: Call, result: Any) -> str | None:
+        return describe.error_type(_answer(call, result))
+
+    def content(call: Call, result: Any) -> Content:
+        if result is None:
+            return describe.input_content(shape, call.kwargs)
+        return describe.output_content(shape, _answer(call, result))
+
+    def join(call: Call) -> BodyJoiner:
+        return BodyJoiner(shape, content=call.content)
+
+    return Patch(
+        target=target,
+        kind="llm",
+        operation=shape.operation,
+        name=_model,
+        request=request,
+        response=response,
+        failure=_failure,
+        usage=usage,
+        outcome=outcome,
+        content=content,
+        join=join,
+        lazy=_observed,
+        optional=True,
+    )
+
+
+def _rows() -> Iterator[Patch]:
+    for place, method, shape in _METHODS:
+        module, _, name = place.partition(":")
+        for prefix in ("", "Async"):
+            yield _row(f"{module}:{prefix}{name}.{method}", shape)
+
+
+INTEGRATION: Final = Integration("openai", "openai>=1.40", tuple(_rows()))

@@ -1,0 +1,1 @@
+"""The wire formats of model providers: what a request asks and what an answer says."""

@@ -1,0 +1,104 @@
+"""The vocabulary of wire formats: how requests and answers of one API are read.
+
+A format is a :class:`Shape`, a table of pure functions.  An SDK's keywords and a JSON body have the
+same members, so that one shape serves both; answers are JSON bodies, typed objects of an SDK, or
+what a stream added up to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowspan.instrumentation.integration import AttributeValue
+from flowspan.usage import Usage
+
+Body = Mapping[str, Any]
+Converter = Callable[[Any], AttributeValue | None]
+
+
+def never(_body: Any) -> bool:
+    """Not in this format."""
+    return False
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back from a model call, complete or not.
+
+    Attributes:
+        body: The answer in the form that it has when it is not streamed: a parsed JSON body, an
+            SDK's object, or ``None`` if nothing arrived that could be read.
+        output_bytes: How much text a stream has brought, in UTF-8 bytes; ``None`` if the answer
+            was no stream, so that its text is in ``body``.
+        status: HTTP status, where it is known.
+        error: ``error.type`` of an error inside the answer.
+    """
+
+    body: Any = None
+    output_bytes: int | None = None
+    status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What to look for in the bytes of a stream's events, so that most are never parsed.
+
+    An event that reports an error is always found, and ends the stream.
+
+    Attributes:
+        text: Members whose text is output; of an event, the first that is not empty is measured.
+        each: Every event where one of these members is a text is kept, and parsed at the end.
+        latest: Of the events where such a member is an object only the newest is kept.
+        over: Types of events that say that the stream is over.
+    """
+
+    text: tuple[str, ...]
+    each: tuple[str, ...] = ()
+    latest: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One API of one provider, as many others may speak it too.
+
+    Attributes:
+        name: ``openai.chat``, …
+        provider: Whose format it is: ``gen_ai.provider.name`` where the address says nothing.
+        operation: ``gen_ai.operation.name``.
+        paths: How the paths of its requests end.
+        matches: Whether a JSON body is a request of this format.
+        request: Members of a request that are attributes: name and converter by member.
+        response: Attributes of an answer's body.
+        usage: Token counts of an answer's body, where it has any.
+        prompt: The members of a request that hold its prompt.
+        output: The text of an answer's body, in any nesting.
+        generates: False for operations without output tokens.
+        billed: False where the call fetches an answer that was paid for before.
+        marks: What matters in the events of a stream.
+        fold: Makes a body of those events of a stream that were kept.
+        input: System instructions and input messages, in the conventions' format.
+        messages: Output messages of an answer's body.
+        unfinished: Whether an answer is only a promise of one, whose tokens nobody knows yet.
+    """
+
+    name: str
+    provider: str
+    operation: str
+    paths: tuple[str, ...]
+    matches: Callable[[Body], bool]
+    request: Mapping[str, tuple[str, Converter]]
+    response: Callable[[Any], dict[str, AttributeValue | None]]
+    usage: Callable[[Any], Usage | None]
+    prompt: tuple[str, ...]
+    output: Callable[[Any], Any]
+    marks: Marks
+    fold: Callable[[Sequence[Body]], dict[str, Any]]
+    input: Callable[[Body], tuple[Any, Any]]
+    messages: Callable[[Any], Any]
+    generates: bool = True
+    billed: bool = True
+    unfinished: Callable[[Any], bool] = never
