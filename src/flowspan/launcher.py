@@ -56,10 +56,18 @@ def environment(base: Mapping[str, str], settings: Mapping[str, str]) -> dict[st
         ``base`` with the settings, flowspan's distribution named, and the folder first in
         ``PYTHONPATH`` whose ``sitecustomize`` starts OpenTelemetry.
     """
+    path = without_hook(base).get("PYTHONPATH")
+    entries = [str(_hook_folder()), *([path] if path else [])]
+    return {**base, **_NAMED, **settings, "PYTHONPATH": os.pathsep.join(entries)}
+
+
+def without_hook(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a program that is not to be traced."""
     hook = str(_hook_folder())
-    path = base.get("PYTHONPATH", "")
-    rest = [entry for entry in path.split(os.pathsep) if entry != hook] if path else []
-    return {**base, **_NAMED, **settings, "PYTHONPATH": os.pathsep.join([hook, *rest])}
+    path = environ.get("PYTHONPATH", "").split(os.pathsep)
+    rest = os.pathsep.join(entry for entry in path if entry != hook)
+    bare = {name: value for name, value in environ.items() if name != "PYTHONPATH"}
+    return {**bare, "PYTHONPATH": rest} if rest else bare
 
 
 def _hook_folder() -> Path:

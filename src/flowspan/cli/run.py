@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from pathlib import Path
 from typing import Final
 
 import click
 
-from flowspan import launcher
+from flowspan import interpreter, launcher
 from flowspan.cli import options
 
 _VARIABLES: Final = {
@@ -21,6 +22,11 @@ _VARIABLES: Final = {
     "prices": "FLOWSPAN_PRICES",
 }
 """The variable that each option sets."""
+
+_NOT_THERE: Final = (
+    "flowspan: nothing will be recorded, because flowspan is not installed for {python}, "
+    "which runs this command: install it there, or run the command with {ours}"
+)
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True)
 
@@ -59,6 +65,10 @@ def run(
     settings["FLOWSPAN_INVOCATION"] = invocation = str(uuid.uuid4())
     environ = launcher.environment(os.environ, settings)
     program = launcher.resolve(command)
+    python = interpreter.of_command(program)
+    if python is not None and not interpreter.has_flowspan(python):
+        click.echo(_NOT_THERE.format(python=python, ours=sys.executable), err=True)
+        ctx.exit(launcher.run(program, launcher.without_hook(os.environ)))
     if no_summary:
         ctx.exit(launcher.replace(program, environ))
     code = launcher.run(program, environ)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from flowspan.report import amounts
+from flowspan.report.findings import Finding, Section, problems
 from flowspan.report.story import tell
 from flowspan.report.summary import ModelUse, models, slowest
 from flowspan.report.title import title
@@ -156,6 +157,28 @@ def _span(node: TreeNode) -> Json:
         "routes": [{"to": route.to, "action": route.action} for route in story.routes],
         "attributes": dict(span.attrs),
         "events": [_event(event) for event in span.events],
+    }
+
+
+def findings(sections: Sequence[Section]) -> Json:
+    """The answer of ``flowspan doctor --json``."""
+    return {
+        "version": VERSION,
+        "problems": len(problems(sections)),
+        "sections": [
+            {"name": section.name, "findings": [_finding(one) for one in section.findings]}
+            for section in sections
+        ],
+    }
+
+
+def _finding(finding: Finding) -> Json:
+    return {
+        "level": finding.level,
+        "subject": finding.subject,
+        "text": finding.text,
+        "remedy": finding.remedy or None,
+        "data": dict(finding.data),
     }
 
 

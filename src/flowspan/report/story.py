@@ -120,9 +120,10 @@ def _error(span: SpanRow) -> str | None:
         if event.name == semconv.EVENT_EXCEPTION:
             kind = kind or _text(event.attrs, "exception.type") or ""
             message = message or _text(event.attrs, "exception.message") or ""
-    if kind and message and not message.startswith(kind):
-        return f"{kind}: {message}"
-    return message or kind or "failed"
+    if kind in message:
+        kind = ""
+    words = f"{kind}: {message}" if kind and message else kind or message or "failed"
+    return f"status {words}" if words.isdecimal() else words
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str | None:

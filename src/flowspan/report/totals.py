@@ -83,13 +83,20 @@ def _count_call(span: SpanRow, totals: Totals) -> None:
     totals.output_tokens = span.output_tokens or 0
     totals.estimated = span.estimated
     if span.cost_usd is None:
-        totals.unpriced_calls = int(span.state == "done")
+        totals.unpriced_calls = int(_is_unpriced(span))
     elif span.cost_usd:
         totals.priced_calls = 1
         # By way of its shortest form: 0.1 is meant as a tenth.
         totals.cost_usd = Decimal(str(span.cost_usd))
     else:
         totals.free_calls = 1
+
+
+def _is_unpriced(span: SpanRow) -> bool:
+    """Whether a call used something whose price is not known; a refused call used nothing."""
+    if span.cost_status is not None:
+        return span.cost_status == "unpriced"
+    return span.input_tokens is not None or span.output_tokens is not None
 
 
 def _retries(span: SpanRow) -> int:

@@ -19,8 +19,8 @@ UNKNOWN_PRICE_NOTE: Final = (
 
 
 def tokens(totals: Totals, glyphs: Glyphs) -> str:
-    """Input and output tokens; ``~`` before them where some are an estimate."""
-    if not totals.llm_calls:
+    """Input and output tokens, if any; ``~`` before them where some are an estimate."""
+    if not totals.input_tokens and not totals.output_tokens:
         return ""
     about = "~" if totals.estimated else ""
     return (

@@ -24,6 +24,7 @@ class Glyphs:
         failed: Beside what failed.
         running: Beside what goes on.
         interrupted: Beside what was cut off.
+        warning: Beside what is good to know.
         arrow: From one to the next.
         total: Before sums.
         dot: Between facts.
@@ -48,6 +49,7 @@ class Glyphs:
     failed: str = "✗"
     running: str = "▶"
     interrupted: str = "!"
+    warning: str = "!"
     arrow: str = "→"
     total: str = "Σ"
     dot: str = "·"

@@ -51,7 +51,8 @@ def _identity(run: RunRow, surface: Surface, now_ns: int) -> Iterator[Text]:
     name = surface.own(f"{status_sign(run.status, surface)} ", f"bold {colour}")
     name.append(surface.cut(surface.plain(run.workflow or run.name), surface.width // 2), "bold")
     yield name.append(f" {run.status}", colour)
-    for fact in (run.engine, run.service, amounts.moment(run.started_ns, now=now_ns)):
+    service = None if run.service == run.engine else run.service
+    for fact in (run.engine, service, amounts.moment(run.started_ns, now=now_ns)):
         if fact:
             yield surface.text(fact, colours.QUIET)
     yield surface.own(f"trace {run.trace_id}", colours.QUIET)

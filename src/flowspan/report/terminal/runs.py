@@ -93,7 +93,7 @@ def _number(number: int) -> str:
 
 
 def _tokens(run: RunRow) -> str:
-    if not run.llm_calls:
+    if not run.input_tokens and not run.output_tokens:
         return ""
     about = "~" if run.estimated_calls else ""
     return f"{about}{amounts.tokens(run.input_tokens)}→{amounts.tokens(run.output_tokens)}"

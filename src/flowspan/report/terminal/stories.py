@@ -89,7 +89,7 @@ def _told_above(node: TreeNode) -> set[tuple[str, str | None]]:
 
 
 def _prompt(prompt: Prompt) -> str:
-    version = f" v{prompt.version.removeprefix('v')}" if prompt.version else ""
+    version = f"@{prompt.version}" if prompt.version else ""
     return prompt.name + version + (f" ({prompt.reason})" if prompt.reason else "")
 
 

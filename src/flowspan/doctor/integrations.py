@@ -1,0 +1,138 @@
+"""What became of each integration: is its target here, in which version, do its rows apply?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from flowspan.config import Settings
+from flowspan.foreign import disabled_integrations
+from flowspan.instrumentation import discovery
+from flowspan.instrumentation.integration import Integration
+from flowspan.instrumentation.spanmap import load_map
+from flowspan.launcher import without_hook
+from flowspan.report.findings import Finding
+
+_SECONDS: Final = 60.0
+_AT_ONCE: Final = 2
+_LOST_SHOWN: Final = 3
+
+
+def known(map_path: str | None = None) -> list[Integration]:
+    """All integrations: ours, those of other distributions, and the user's map."""
+    found = [*discovery.built_in(), *discovery.published()]
+    if map_path is not None:
+        mapped, _problems = load_map(map_path)
+        found += [mapped] if mapped is not None else []
+    return found
+
+
+def findings(environ: Mapping[str, str], wanted: Settings) -> list[Finding]:
+    """One finding for each integration; targets are imported by processes of their own."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda one: _finding(one, environ), known(wanted.map_path)))
+
+
+def _finding(integration: Integration, environ: Mapping[str, str]) -> Finding:
+    if integration.name.lower() in disabled_integrations():
+        return Finding(
+            "note",
+            integration.name,
+            "disabled by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+            data={"state": "disabled"},
+        )
+    installed = installed_version(integration)
+    if installed is None:
+        return Finding("absent", integration.name, "not here", data={"state": "absent"})
+    rows = _rows(integration, environ)
+    if isinstance(rows, str):
+        return Finding("problem", integration.name, rows, data={"state": "failed"})
+    return _judged(integration, installed, rows)
+
+
+def installed_version(integration: Integration) -> str | None:
+    """The version of what an integration is for; empty where it has none, ``None`` where absent."""
+    try:
+        return version(Requirement(integration.requires).name)
+    except PackageNotFoundError:
+        return None
+    except InvalidRequirement:  # no distribution to ask: a program that is run from a checkout
+        return "" if _is_here(integration) else None
+
+
+def _is_here(integration: Integration) -> bool:
+    path = [str(Path.cwd()), *sys.path]
+    packages = {patch.module.partition(".")[0] for patch in integration.patches}
+    return any(PathFinder.find_spec(package, path) is not None for package in packages)
+
+
+def _rows(integration: Integration, environ: Mapping[str, str]) -> list[dict[str, Any]] | str:
+    command = [sys.executable, "-m", "flowspan.doctor.rows", integration.name]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module
+            command,
+            env={**without_hook(environ)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"importing what it patches takes more than {_SECONDS:.0f} s"
+    try:
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+    except ValueError:
+        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        return f"importing what it patches ends the process ({reason or done.returncode})"
+    return rows
+
+
+def _judged(integration: Integration, installed: str, rows: Sequence[dict[str, Any]]) -> Finding:
+    lost = [row for row in rows if row["state"] != "applied"]
+    needed = [row for row in lost if not row["optional"]]
+    applied = len(rows) - len(lost)
+    remarks = [f"{applied} of {len(rows)} rows apply"]
+    untested = not _is_tested(integration, installed)
+    if untested:
+        remarks.append(f"untested: tests cover {integration.requires}")
+    remarks += [row["detail"] for row in needed[:_LOST_SHOWN]]
+    if len(needed) > _LOST_SHOWN:
+        remarks.append(f"{len(needed) - _LOST_SHOWN} more")
+    is_lost = bool(needed) or (bool(rows) and not applied)
+    return Finding(
+        "problem" if is_lost else "note" if untested else "ok",
+        f"{integration.name} {installed}".strip(),
+        "; ".join(remarks),
+        _remedy(integration) if is_lost else "",
+        data={
+            "state": "lost" if is_lost else "applied",
+            "version": installed or None,
+            "requires": integration.requires or None,
+            "tested": not untested,
+            "rows": list(rows),
+        },
+    )
+
+
+def _is_tested(integration: Integration, installed: str) -> bool:
+    if not integration.requires or not installed:
+        return True
+    return Requirement(integration.requires).specifier.contains(installed, prereleases=True)
+
+
+def _remedy(integration: Integration) -> str:
+    if not integration.requires:
+        return ""
+    return (
+        f"the other rows work; install a version within {integration.requires}, "
+        "or report this version to flowspan"
+    )
