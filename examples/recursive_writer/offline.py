@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -26,14 +27,26 @@ GUIDE = 1024
 
 
 class Script:
-    """What the models answer."""
+    """What the models answer.
 
-    def __init__(self) -> None:
+    Attributes:
+        pace: How long everything takes; 0 is at once.
+    """
+
+    def __init__(self, pace: float = 1.0) -> None:
+        self.pace = pace
         self._lock = Lock()
         self._asked: Counter[str] = Counter()
 
     def __call__(self, request: ReceivedRequest) -> Reply:
-        """The answer to a prompt, by how the prompt begins."""
+        """The answer to a prompt, at the script's pace."""
+        reply = self._reply(request)
+        return replace(
+            reply, delay=reply.delay * self.pace, chunk_delay=reply.chunk_delay * self.pace
+        )
+
+    def _reply(self, request: ReceivedRequest) -> Reply:
+        """The answer, by how the prompt begins."""
         with self._lock:
             self._asked[request.text] += 1
             times = self._asked[request.text]
@@ -74,7 +87,7 @@ class Script:
     def _section(self, request: ReceivedRequest, times: int, cached: int) -> Reply:
         goal = _goal(request.text)
         if goal.startswith("the beginnings") and times == 1:
-            return Reply(fault=Fault.rate_limited(retry_after=0.15))
+            return Reply(fault=Fault.rate_limited(retry_after=0.15 * self.pace))
         text = f"## {goal.capitalize()}\n\n" + " ".join(
             f"Sentence {number} tells one more thing about it." for number in range(1, 5)
         )
@@ -83,7 +96,7 @@ class Script:
     def _summary(self, request: ReceivedRequest) -> Reply:
         shelf = request.text.partition("From the ")[2].partition(":")[0]
         if shelf == "newspaper":
-            return Reply(fault=Fault.overloaded(), delay=0.05)
+            return Reply(fault=Fault.overloaded())
         text = f"The {shelf} tells how it began. It is sure of nothing else."
         delay = {"encyclopaedia": 0.3, "journal": 0.22}.get(shelf, 0.16)
         return Reply(text, usage=_usage(request, text, 0, guide=0), delay=delay)
@@ -108,9 +121,10 @@ def main() -> None:
     """Serve the script while the command runs; exit as it does."""
     parser = argparse.ArgumentParser(prog="recursive_writer.offline", description=__doc__)
     parser.add_argument("--ledger", type=Path, help="write what was charged to this file, as JSON")
+    parser.add_argument("--pace", type=float, default=1.0, help="0 answers at once")
     parser.add_argument("command", nargs="+", help="the command, after --")
     arguments = parser.parse_args()
-    with FakeProvider(respond=Script()) as provider:
+    with FakeProvider(respond=Script(arguments.pace)) as provider:
         environment = {"FLOWSPAN_MAP": str(MAP), **os.environ, **provider.environment}
         done = subprocess.run(arguments.command, env=environment, check=False)  # noqa: S603 - the user's own command
         if arguments.ledger is not None:
