@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from flowspan.store import schema
 from flowspan.store.aside import set_aside
 from flowspan.store.liveness import Presence
 from flowspan.store.opening import Identity, identity, open_for_writing
-from flowspan.store.rows import SpanEntry
+from flowspan.store.rows import SpanEntry, Values
 
 
 class StoreConnection:
@@ -56,22 +56,22 @@ class StoreConnection:
         """Write rows in one transaction: all of them, or none and an error."""
         connection = self.use()
         begun = [entry.span for entry in entries if entry.is_open]
-        ended = [entry.span for entry in entries if not entry.is_open]
-        contents = [content for entry in entries for content in entry.contents]
         traces = list(_merged(entries).values())
         last_ns = max((last for _, _, last in traces), default=0)
-        resources = {entry.resource[0]: (*entry.resource, last_ns) for entry in entries}
-        scopes = {entry.scope[0]: (*entry.scope, last_ns) for entry in entries}
+        writes: list[tuple[str, Collection[Values]]] = [
+            (schema.INSERT_RESOURCE, {(*entry.resource, last_ns) for entry in entries}),
+            (schema.INSERT_SCOPE, {(*entry.scope, last_ns) for entry in entries}),
+            (schema.INSERT_TRACE, traces),
+            (schema.INSERT_PROCESS, [self.presence.record()] if begun else []),
+            (schema.INSERT_OPEN, begun),
+            (schema.INSERT_DONE, [entry.span for entry in entries if not entry.is_open]),
+            (schema.INSERT_CONTENT, [text for entry in entries for text in entry.contents]),
+        ]
 
         def execute() -> None:
-            connection.executemany(schema.INSERT_RESOURCE, resources.values())
-            connection.executemany(schema.INSERT_SCOPE, scopes.values())
-            connection.executemany(schema.INSERT_TRACE, traces)
-            if begun:
-                connection.execute(schema.INSERT_PROCESS, self.presence.record())
-                connection.executemany(schema.INSERT_OPEN, begun)
-            connection.executemany(schema.INSERT_DONE, ended)
-            connection.executemany(schema.INSERT_CONTENT, contents)
+            for statement, rows in writes:
+                if rows:
+                    connection.executemany(statement, rows)
 
         in_transaction(connection, execute)
 

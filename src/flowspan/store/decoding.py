@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flowspan.store.records import EventRecord, LinkRecord, SpanRow
+from flowspan.store.schema import OF_THE_SPAN
 
 Contents = Mapping[str, Mapping[int, Mapping[str, Any]]]
 """Long texts by span id, index of the event (-1: the span itself) and attribute."""
-
-OF_THE_SPAN: Final = -1
 
 PLAIN_FIELDS: Final = (
     "trace_id",

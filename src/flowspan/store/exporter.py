@@ -63,7 +63,7 @@ class StoreSpanExporter(SpanExporter):
         seconds = timeout_millis / 1e3
         return bool(safety.guarded("store flush", lambda: writer.flush(seconds, now=True)))
 
-    def shutdown(self, timeout_millis: float = 2_000) -> None:
+    def shutdown(self, timeout_millis: float = 1_000) -> None:
         """Write what waits and close.
 
         Args:

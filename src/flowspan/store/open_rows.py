@@ -70,7 +70,8 @@ class OpenRowProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Forget a span: its row comes with the exporter."""
-        self._announced.pop(span.context.span_id, None)
+        if span.context is not None:
+            self._announced.pop(span.context.span_id, None)
 
     def shutdown(self) -> None:
         """Announce what has begun and will not end any more, and stop."""
@@ -104,6 +105,7 @@ class OpenRowProcessor(SpanProcessor):
             if woken:
                 safety.guarded("store open rows", self._announce)
             else:
+                self._writer.flush()
                 self._writer.heartbeat()
                 self._announce_again()
 

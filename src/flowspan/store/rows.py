@@ -18,7 +18,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from flowspan import semconv
-from flowspan.store.schema import SPAN_COLUMNS
+from flowspan.store.schema import OF_THE_SPAN, SPAN_COLUMNS
 from flowspan.store.serialization import (
     CUT,
     plain_dict,
@@ -214,17 +214,22 @@ class _Texts:
         self.size = 0
         self.kept: list[tuple[int, str, bool, str]] = []
 
-    def shortened(self, attributes: dict[str, Any], event: int = -1) -> str:
-        """JSON of the attributes, long ones cut to previews."""
+    def shortened(self, attributes: dict[str, Any]) -> str:
+        """JSON of the span's attributes, long ones cut to previews."""
         encoded = to_json(attributes)
         if len(encoded) <= LONG_TEXT:
             return encoded
+        previewed = self.previewed(attributes, OF_THE_SPAN)
+        return encoded if previewed is attributes else to_json(previewed)
+
+    def previewed(self, attributes: dict[str, Any], event: int) -> dict[str, Any]:
+        """The attributes, long ones cut to previews."""
         previews = {
             key: preview
             for key, value in attributes.items()
             if (preview := self._preview(key, value, event)) is not None
         }
-        return to_json({**attributes, **previews}) if previews else encoded
+        return {**attributes, **previews} if previews else attributes
 
     def _preview(self, key: str, value: Any, event: int) -> str | None:
         """What stays of a long value; ``None`` for one that is short."""
@@ -260,13 +265,20 @@ def _events(span: ReadableSpan, texts: _Texts) -> str:
     events = span.events
     if not events:
         return "[]"
-    parts = []
-    for index, event in enumerate(events):
-        attributes = plain_dict(event.attributes)
-        attrs = texts.shortened(attributes, index) if attributes else "{}"
-        name = to_json(_text(event.name))
-        parts.append(f'{{"name":{name},"time_ns":{int(event.timestamp)},"attrs":{attrs}}}')
-    return f"[{','.join(parts)}]"
+    forms: list[dict[str, Any]] = [
+        {
+            "name": _text(event.name),
+            "time_ns": _integer(event.timestamp) or 0,
+            "attrs": plain_dict(event.attributes),
+        }
+        for event in events
+    ]
+    encoded = to_json(forms)
+    if len(encoded) <= LONG_TEXT:
+        return encoded
+    for index, form in enumerate(forms):
+        form["attrs"] = texts.previewed(form["attrs"], index)
+    return to_json(forms)
 
 
 def _links(span: ReadableSpan) -> str:

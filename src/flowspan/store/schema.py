@@ -130,7 +130,10 @@ TABLES: Final[tuple[str, ...]] = (
         PRIMARY KEY (trace_id, span_id, event, key)
     )""",
 )
-"""The first migration. In ``content``, ``event`` is an event's index, -1 for the span itself."""
+"""The first migration."""
+
+OF_THE_SPAN: Final = -1
+"""Stands in ``content`` for an event's index where a text is an attribute of the span itself."""
 
 HIDDEN: Final = frozenset({"step_name", "process_id", "resource_id", "scope_id"})
 """Columns of ``span`` that the view shows in another form."""
