@@ -15,7 +15,7 @@ from flowspan.cost import CostHook
 from flowspan.delivery.deadline import process_deadline
 from flowspan.delivery.endings import Endings
 from flowspan.delivery.logs import BoundedLogProcessor
-from flowspan.delivery.metrics import BoundedReader
+from flowspan.delivery.metrics import OtlpReader
 from flowspan.delivery.processor import DeliveryProcessor
 from flowspan.foreign import disabled_integrations
 from flowspan.instrumentation import discovery
@@ -115,7 +115,7 @@ class Assembly:
                 os.environ.setdefault(variable, value)
             self.patcher.install(integration)
         self._carry_context_into_threads()
-        self._endings = Endings(tuple(self._processors), self.deadline, _reader(meters))
+        self._endings = Endings(tuple(self._processors), self.deadline, OtlpReader.latest)
         self._endings.install()
 
     def take_back(self) -> None:
@@ -165,9 +165,3 @@ class Assembly:
         if self._instruments is not None:
             labels = {"integration": place.partition(" ")[0]}
             self._instruments.count(semconv.METRIC_TELEMETRY_ERRORS, 1, labels)
-
-
-def _reader(meters: Any) -> BoundedReader | None:
-    """Our reader among those of a meter provider, if it is there."""
-    readers = getattr(getattr(meters, "_sdk_config", None), "metric_readers", ())
-    return next((reader for reader in readers if isinstance(reader, BoundedReader)), None)

@@ -146,7 +146,6 @@ def test_states_prompts_and_retries_are_seen(outcome: Outcome) -> None:
     }
 
 
-@pytest.mark.xfail(reason="of two rows with one target the second is not applied yet")
 def test_a_rate_limit_that_the_client_waits_out_is_a_retry_of_one_call(outcome: Outcome) -> None:
     first = next(span for span in outcome.spans if span["name"] == "invoke_agent Writer")
     (call,) = (span for span in outcome.spans if span["parent_id"] == first["span_id"])

@@ -137,6 +137,20 @@ def test_two_rounds_do_not_pile_up(toy: ModuleType) -> None:
             assert len(recording.spans) == 1
 
 
+def test_two_rows_may_share_a_target(toy: ModuleType) -> None:
+    before = identities(toy)
+    both = rows(
+        Patch(target="toyengine:Engine.run", kind="run", name="demo"),
+        Patch(target="toyengine:Engine.node", kind="node", name="outer"),
+        Patch(target="toyengine:Engine.node", request=lambda call: {"index": call.args[0]}),
+    )
+    with record(both) as recording:
+        toy.Engine().run(1)
+        assert [status.state for status in recording.statuses()] == ["applied"] * 3
+        assert recording.spans.tree("index") == "invoke_workflow demo index=0\n  run_step outer"
+    assert all(identities(toy)[name] is before[name] for name in before)
+
+
 # --- subclasses -------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 
@@ -37,8 +37,12 @@ class OtlpReader(BoundedReader):
     It is the entry point ``flowspan_otlp``, which the distribution puts in place of ``otlp``.
     """
 
+    latest: ClassVar[OtlpReader | None] = None
+    """The reader that the SDK made by name last; it has no other door for whom it belongs to."""
+
     def __init__(self) -> None:
         super().__init__(_otlp_exporter(), process_deadline())
+        OtlpReader.latest = self
 
 
 def _otlp_exporter() -> MetricExporter:

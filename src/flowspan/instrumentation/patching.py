@@ -59,6 +59,7 @@ class _Change:
     name: str
     before: Any
     ours: Any
+    site: Site
 
     def undo(self) -> None:
         if vars(self.owner).get(self.name) is not self.ours:
@@ -110,7 +111,7 @@ class Patcher:
         self._changes: list[_Change] = []
         self._watches: list[SubclassWatch] = []
         self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
-        self._statuses: dict[tuple[str, str], RowStatus] = {}
+        self._statuses: dict[int, RowStatus] = {}
         self._lock = threading.RLock()
 
     def install(self, integration: Integration) -> None:
@@ -119,7 +120,7 @@ class Patcher:
         scripts = _Scripts(self, integration)
         for patch in integration.patches:
             status = RowStatus(integration.name, patch.target, patch.optional)
-            self._statuses[integration.name, patch.target] = status
+            self._statuses[id(patch)] = status
         for module in modules:
             rows = tuple(patch for patch in integration.patches if patch.module == module)
 
@@ -155,7 +156,7 @@ class Patcher:
     def _apply(
         self, integration: Integration, patch: Patch, module: ModuleType, scripts: _Scripts
     ) -> None:
-        status = self._statuses[integration.name, patch.target]
+        status = self._statuses[id(patch)]
         try:
             owner, name = _resolve(module, patch.path)
             site = Site(self._machine, integration, patch)
@@ -177,7 +178,7 @@ class Patcher:
         """Apply a row to the same name in ``__main__``."""
         owner, name = _resolve(module, patch.path)
         self._replace(owner, name, Site(self._machine, integration, patch))
-        self._statuses[integration.name, patch.target].state = "applied"
+        self._statuses[id(patch)].state = "applied"
 
     def _follow_subclasses(self, base: Any, name: str, site: Site) -> None:
         def override(subclass: type) -> None:
@@ -193,13 +194,13 @@ class Patcher:
     def _replace(self, owner: Any, name: str, site: Site) -> None:
         with self._lock:
             original = _raw_attribute(owner, name)
-            if any(change.ours is original for change in self._changes):
+            if any(change.ours is original and change.site is site for change in self._changes):
                 return  # an override that is the same object as one that is patched already
             function = getattr(original, "__func__", original)
             ours = Wrapped(original, wrapper_for(site, function))
             before = vars(owner).get(name, _ABSENT)
             setattr(owner, name, ours)
-            self._changes.append(_Change(owner, name, before, vars(owner)[name]))
+            self._changes.append(_Change(owner, name, before, vars(owner)[name], site))
 
 
 def _resolve(module: Any, path: str) -> tuple[Any, str]:
