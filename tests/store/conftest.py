@@ -110,12 +110,14 @@ PREAMBLE = """
 import os, sys, time, signal, sqlite3, threading, logging
 from pathlib import Path
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from flowspan.store.exporter import StoreSpanExporter
 from flowspan.store.open_rows import OpenRowProcessor
+from flowspan.store import writer as writing
 from flowspan.store.writer import StoreWriter
 
+writing._FIRST_DELAY = writing._LONGEST_DELAY = 0.0  # failed writes are tried again at once
 path = Path(sys.argv[1])
 
 def tracer(**settings):
@@ -124,6 +126,23 @@ def tracer(**settings):
     provider.add_span_processor(OpenRowProcessor(exporter.writer, delay_seconds=0.05))
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=50))
     return provider, provider.get_tracer("tests")
+
+class Keep(SpanProcessor):
+    def __init__(self):
+        self.spans = []
+
+    def on_end(self, span):
+        self.spans.append(span)
+
+keep = Keep()
+keeping = TracerProvider()
+keeping.add_span_processor(keep)
+
+def ended(count, **attributes):
+    keep.spans.clear()
+    for _ in range(count):
+        keeping.get_tracer("tests").start_span("work", attributes=attributes).end()
+    return list(keep.spans)
 
 def say(word):
     print(word, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 from typing import Final, Literal
@@ -23,6 +24,15 @@ _OF_CODE: Final[dict[int, FaultKind]] = {
     sqlite3.SQLITE_NOTADB: "corrupt",
     sqlite3.SQLITE_CANTOPEN: "unreachable",
     sqlite3.SQLITE_IOERR: "disk",
+}
+
+_OF_ERRNO: Final[dict[int, FaultKind]] = {
+    errno.EACCES: "read-only",
+    errno.EPERM: "read-only",
+    errno.EROFS: "read-only",
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+    errno.EIO: "disk",
 }
 
 _SENTENCES: Final[dict[FaultKind, str]] = {
@@ -49,7 +59,9 @@ def kind_of(error: Exception) -> FaultKind:
         # Extended codes carry the primary one in their lowest byte.
         code = getattr(error, "sqlite_errorcode", None)
         return "other" if code is None else _OF_CODE.get(code & 0xFF, "other")
-    return "unreachable" if isinstance(error, OSError) else "other"
+    if isinstance(error, OSError):
+        return _OF_ERRNO.get(error.errno or 0, "unreachable")
+    return "other"
 
 
 _UNREADABLE: Final = (

@@ -10,6 +10,7 @@ drop the locks of every connection that this process has to it.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -101,6 +102,9 @@ def _make_file(path: Path) -> None:
             raise StoreError(
                 f"{path} is not a file: set FLOWSPAN_STORE to the path of a file or folder"
             ) from None
+        # SQLite would open it all the same, and give its log the same mode, which then stays.
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "it may not be written", str(path)) from None
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -135,11 +135,13 @@ class StoreWriter:
                 kind = faults.kind_of(error)
                 if kind == "locked" and time.monotonic() < deadline:
                     time.sleep(_PAUSE_BETWEEN_TRIES)
-                elif kind == "corrupt" and may_set_aside and self._set_aside(deadline):
-                    may_set_aside = False
-                else:
+                elif kind != "corrupt" or not may_set_aside:
                     self._failed(error)
                     return False
+                elif not self._set_aside(deadline):
+                    return False
+                else:
+                    may_set_aside = False
 
     def attempt(self, action: Callable[[sqlite3.Connection], bool]) -> bool:
         """Do something small with the connection, between writes.
