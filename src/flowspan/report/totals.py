@@ -94,6 +94,8 @@ def _count_call(span: SpanRow, totals: Totals) -> None:
 
 def _is_unpriced(span: SpanRow) -> bool:
     """Whether a call used something whose price is not known; a refused call used nothing."""
+    if span.state != "done":
+        return False
     if span.cost_status is not None:
         return span.cost_status == "unpriced"
     return span.input_tokens is not None or span.output_tokens is not None

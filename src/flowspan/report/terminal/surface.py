@@ -97,15 +97,17 @@ def surface(
 
     Args:
         file: Where it is printed to.
-        width: Columns; the terminal's own unless given, 100 for files and pipes.
+        width: Columns; unless given the terminal's own within reason, 100 for files and pipes.
         environ: Read for ``COLUMNS``, ``TERM``, ``NO_COLOR`` and their like.
     """
     environ = os.environ if environ is None else environ
     console = Console(
         file=file, markup=False, emoji=False, highlight=False, _environ=environ, width=width
     )
-    if width is None and not console.is_terminal and "COLUMNS" not in environ:
-        width = _WIDTH_OF_PIPES
-    width = max(_NARROWEST, min(width or console.width, _WIDEST))
-    console.width = width
+    if width is None:
+        fits = console.width
+        if not console.is_terminal and "COLUMNS" not in environ:
+            fits = _WIDTH_OF_PIPES
+        width = max(_NARROWEST, min(fits, _WIDEST))
+        console.width = width
     return Surface(console, for_encoding(console.encoding), width)

@@ -84,6 +84,7 @@ class Waterfall:
         for width, word in columns:
             if width:
                 words.append(" " + word.rjust(width))
+        words.rstrip()
         return words
 
     def _row(self, line: Line, node: TreeNode) -> Text:
