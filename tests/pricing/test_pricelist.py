@@ -257,6 +257,20 @@ class TestRareShapes:
             assert price is not None
             assert price.amount == (1 if cheap.active(at) else 2)
 
+    @pytest.mark.parametrize("key", ["processing", "service_tier", "speed"])
+    def test_providers_name_a_tier_by_different_keys(self, key: str) -> None:
+        model = toy(input_mtok=Decimal(8), output_mtok=Decimal(0))
+        model.price_variants = [
+            types.PriceVariant({"route": "fast"}, types.ModelPrice(input_mtok=Decimal(1))),
+            types.PriceVariant({key: "fast"}, types.ModelPrice(input_mtok=Decimal(3))),
+        ]
+        usage = Usage(input_tokens=10**6, output_tokens=0)
+
+        price = tariff_of(listed(model), model, "fast").at(0).price(usage)
+
+        assert price is not None
+        assert price.amount == 3
+
     def test_a_reseller_has_no_tiers_of_the_models_own_provider(self) -> None:
         openai = next(one for one in SNAPSHOT.providers if one.id == "openai")
         azure = next(one for one in SNAPSHOT.providers if one.id == "azure")

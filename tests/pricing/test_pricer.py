@@ -151,7 +151,6 @@ class TestTiers:
             ("openai", "gpt-5", "Flex", "0.005625"),
             ("openai", "gpt-5", "fast", "0.0225"),
             ("anthropic", "claude-sonnet-4-6", "batch", "0.009"),
-            ("anthropic", "claude-opus-4-8", "fast", "0.06"),
             ("gcp.vertex_ai", "gemini-3.8-flash-tts", "ON_DEMAND_FLEX", "0.00475"),
         ],
     )
