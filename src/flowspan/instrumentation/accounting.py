@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flowspan.instrumentation.events import Recorded
-    from flowspan.instrumentation.invocation import Invocation
+    from flowspan.instrumentation.frame import CallFrame
     from flowspan.usage import Usage
 
 _TIMED_KINDS: Final = frozenset({"run", "step", "node"})
-_MODEL_LABELS: Final = (
+_MODEL_LABELS: Final[tuple[str, ...]] = (
     semconv.OPERATION_NAME,
     semconv.PROVIDER_NAME,
     semconv.REQUEST_MODEL,
@@ -26,14 +26,14 @@ _MODEL_LABELS: Final = (
 )
 
 
-def _above(invocation: Invocation) -> Iterator[Invocation]:
+def _above(invocation: CallFrame) -> Iterator[CallFrame]:
     frame = invocation.parent
     while frame is not None:
         yield frame
         frame = frame.parent
 
 
-def _host(invocation: Invocation) -> Invocation | None:
+def _host(invocation: CallFrame) -> CallFrame | None:
     """The nearest run, step or node around a call: the one whose own time the call takes."""
     return next((frame for frame in _above(invocation) if frame.kind in _TIMED_KINDS), None)
 
@@ -41,7 +41,7 @@ def _host(invocation: Invocation) -> Invocation | None:
 # --- start and end of calls -------------------------------------------------------------------
 
 
-def started(invocation: Invocation) -> None:
+def started(invocation: CallFrame) -> None:
     """Account for the start of a call."""
     kind = invocation.kind
     if kind not in _TIMED_KINDS:
@@ -57,7 +57,7 @@ def started(invocation: Invocation) -> None:
 
 
 def ended(
-    invocation: Invocation, usage: Usage | None, error: BaseException | None, duration_ns: int
+    invocation: CallFrame, usage: Usage | None, error: BaseException | None, duration_ns: int
 ) -> None:
     """Account for the end of a call: roll-ups above, self time, metrics."""
     kind = invocation.kind
@@ -73,9 +73,7 @@ def ended(
         record(invocation, usage, duration_ns / 1e9)
 
 
-def _add_to_totals(
-    invocation: Invocation, usage: Usage | None, error: BaseException | None
-) -> None:
+def _add_to_totals(invocation: CallFrame, usage: Usage | None, error: BaseException | None) -> None:
     unpriced = invocation.attributes.get(semconv.COST_STATUS) == "unpriced"
     failed = error is not None and usage is None
     with invocation.run.lock:
@@ -85,7 +83,7 @@ def _add_to_totals(
             frame.totals.add_call(usage, invocation.cost_usd, unpriced=unpriced and not failed)
 
 
-def _add_error(invocation: Invocation) -> None:
+def _add_error(invocation: CallFrame) -> None:
     """Count an error once, where it was first seen, for all frames above."""
     failure = invocation.failure
     first = failure is None or invocation.failed_below != id(failure)
@@ -99,7 +97,7 @@ def _add_error(invocation: Invocation) -> None:
                 frame.totals.errors += 1
 
 
-def _uncover(invocation: Invocation) -> None:
+def _uncover(invocation: CallFrame) -> None:
     host = _host(invocation)
     if host is None:
         return
@@ -112,19 +110,19 @@ def _uncover(invocation: Invocation) -> None:
 # --- metrics ----------------------------------------------------------------------------------
 
 
-def _run_labels(invocation: Invocation) -> dict[str, Any]:
+def _run_labels(invocation: CallFrame) -> dict[str, Any]:
     labels = invocation.site.machine.instruments.place(invocation.workflow, None)
     labels[semconv.ENGINE] = invocation.run.engine
     return labels
 
 
-def _with_error(labels: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
+def _with_error(labels: dict[str, Any], invocation: CallFrame) -> dict[str, Any]:
     if (error_type := invocation.attributes.get(semconv.ERROR_TYPE)) is not None:
         labels[semconv.ERROR_TYPE] = error_type
     return labels
 
 
-def _record_run(invocation: Invocation, _usage: Usage | None, seconds: float) -> None:
+def _record_run(invocation: CallFrame, _usage: Usage | None, seconds: float) -> None:
     if _host(invocation) is not None:  # a nested workflow is part of the run around it
         return
     instruments = invocation.site.machine.instruments
@@ -138,7 +136,7 @@ def _record_run(invocation: Invocation, _usage: Usage | None, seconds: float) ->
         instruments.record(semconv.METRIC_RUN_COST_USD, cost, labels, context)
 
 
-def _record_node(invocation: Invocation, _usage: Usage | None, seconds: float) -> None:
+def _record_node(invocation: CallFrame, _usage: Usage | None, seconds: float) -> None:
     instruments = invocation.site.machine.instruments
     labels = instruments.place(invocation.workflow, invocation.step)
     labels[semconv.ENGINE] = invocation.run.engine
@@ -149,7 +147,7 @@ def _record_node(invocation: Invocation, _usage: Usage | None, seconds: float) -
     instruments.count(semconv.METRIC_NODE_SELF_SECONDS, own, labels, context)
 
 
-def _record_model_call(invocation: Invocation, usage: Usage | None, seconds: float) -> None:
+def _record_model_call(invocation: CallFrame, usage: Usage | None, seconds: float) -> None:
     instruments = invocation.site.machine.instruments
     known = invocation.attributes
     context = invocation.materialise()
@@ -171,7 +169,7 @@ def _record_model_call(invocation: Invocation, usage: Usage | None, seconds: flo
 
 
 def _record_tokens(
-    invocation: Invocation, usage: Usage, model: dict[str, Any], where: dict[str, Any]
+    invocation: CallFrame, usage: Usage, model: dict[str, Any], where: dict[str, Any]
 ) -> None:
     instruments = invocation.site.machine.instruments
     context = invocation.materialise()
@@ -182,7 +180,7 @@ def _record_tokens(
     instruments.count_tokens(usage, where, context)
 
 
-_RECORDERS: Final[dict[str, Callable[[Invocation, Usage | None, float], None]]] = {
+_RECORDERS: Final[dict[str, Callable[[CallFrame, Usage | None, float], None]]] = {
     "run": _record_run,
     "node": _record_node,
     "llm": _record_model_call,
@@ -192,24 +190,24 @@ _RECORDERS: Final[dict[str, Callable[[Invocation, Usage | None, float], None]]] 
 # --- events -----------------------------------------------------------------------------------
 
 
-def event(invocation: Invocation, recorded: Recorded) -> None:
+def event(invocation: CallFrame, recorded: Recorded) -> None:
     """Account for an event: some are counted, and a chosen prompt is remembered."""
     if (account := _OF_EVENT.get(recorded.name)) is not None:
         account(invocation, recorded.attributes)
 
 
-def events_dropped(invocation: Invocation, count: int) -> None:
+def events_dropped(invocation: CallFrame, count: int) -> None:
     """Count events that fell between the first and the last of a span."""
     labels = {"integration": invocation.site.integration.name}
     invocation.site.machine.instruments.count(semconv.METRIC_EVENTS_DROPPED, count, labels)
 
 
-def _prompt_selected(invocation: Invocation, attributes: dict[str, Any]) -> None:
+def _prompt_selected(invocation: CallFrame, attributes: dict[str, Any]) -> None:
     name, version = attributes.get(semconv.PROMPT_NAME), attributes.get(semconv.PROMPT_VERSION)
     invocation.prompt = (name, version)
 
 
-def _state_transition(invocation: Invocation, attributes: dict[str, Any]) -> None:
+def _state_transition(invocation: CallFrame, attributes: dict[str, Any]) -> None:
     instruments = invocation.site.machine.instruments
     labels = instruments.place(invocation.workflow, None)
     labels[semconv.ENGINE] = invocation.run.engine
@@ -218,7 +216,7 @@ def _state_transition(invocation: Invocation, attributes: dict[str, Any]) -> Non
     instruments.count(semconv.METRIC_STATE_TRANSITIONS, 1, labels)
 
 
-def _retry(invocation: Invocation, attributes: dict[str, Any]) -> None:
+def _retry(invocation: CallFrame, attributes: dict[str, Any]) -> None:
     instruments = invocation.site.machine.instruments
     labels = instruments.place(invocation.workflow, invocation.step)
     if (error_type := attributes.get(semconv.ERROR_TYPE)) is not None:
@@ -226,7 +224,7 @@ def _retry(invocation: Invocation, attributes: dict[str, Any]) -> None:
     instruments.count(semconv.METRIC_RETRIES, 1, labels)
 
 
-_OF_EVENT: Final[dict[str, Callable[[Invocation, dict[str, Any]], None]]] = {
+_OF_EVENT: Final[dict[str, Callable[[CallFrame, dict[str, Any]], None]]] = {
     semconv.EVENT_PROMPT_SELECTED: _prompt_selected,
     semconv.EVENT_STATE_TRANSITION: _state_transition,
     semconv.EVENT_RETRY: _retry,

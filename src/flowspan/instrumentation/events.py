@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from opentelemetry._logs import LogRecord
 from opentelemetry.context import Context
 
+from flowspan.instrumentation.values import cleaned
+
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
 
@@ -42,10 +44,12 @@ class EventLog:
         self.first: list[Recorded] = []
         self.last: deque[Recorded] | None = None
 
-    def add(self, name: str, attributes: Mapping[str, Any]) -> Recorded:
-        """Take an event at the present time; attributes of ``None`` are left out."""
-        known = {key: value for key, value in attributes.items() if value is not None}
-        event = Recorded(name, known, time.time_ns())
+    def add(
+        self, name: str, attributes: Mapping[str, Any], timestamp: int | None = None
+    ) -> Recorded:
+        """Take an event, at the present time unless said; attributes of ``None`` are left out."""
+        known = {key: cleaned(value) for key, value in attributes.items() if value is not None}
+        event = Recorded(name, known, time.time_ns() if timestamp is None else timestamp)
         self.count += 1
         if len(self.first) < FIRST:
             self.first.append(event)

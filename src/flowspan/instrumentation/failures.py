@@ -10,7 +10,7 @@ from flowspan.errors import FlowspanError
 from flowspan.instrumentation.content import bounded, without_secrets
 
 if TYPE_CHECKING:
-    from flowspan.instrumentation.invocation import Invocation
+    from flowspan.instrumentation.frame import CallFrame
 
 _MOST_MESSAGE: Final = 1_000
 _MOST_STACKTRACE: Final = 8_000
@@ -21,7 +21,7 @@ def is_quiet(error: BaseException, quiet: tuple[str, ...]) -> bool:
     return bool(quiet) and any(kind.__name__ in quiet for kind in type(error).__mro__)
 
 
-def describe(invocation: Invocation, error: BaseException) -> None:
+def describe(invocation: CallFrame, error: BaseException) -> None:
     """Put an exception on a span.
 
     Ctrl-C, ``SystemExit``, cancellation and ``GeneratorExit`` are interruptions, not errors.
@@ -35,10 +35,10 @@ def describe(invocation: Invocation, error: BaseException) -> None:
     if semconv.ERROR_TYPE not in invocation.attributes:
         invocation.describe({semconv.ERROR_TYPE: name})
     first = invocation.failed_below != id(error)
-    invocation.event(semconv.EVENT_EXCEPTION, _exception_attributes(error, first=first))
+    invocation.event(semconv.EVENT_EXCEPTION, exception_attributes(error, first=first))
 
 
-def _exception_attributes(error: Exception, *, first: bool) -> dict[str, Any]:
+def exception_attributes(error: BaseException, *, first: bool) -> dict[str, Any]:
     """Attributes of the ``exception`` event, as OpenTelemetry defines them.
 
     The stack is given once, where the exception was first seen, not again on each span that it
@@ -66,7 +66,7 @@ def message(error: BaseException) -> str:
     return bounded(without_secrets(text), _MOST_MESSAGE)
 
 
-def description(invocation: Invocation, error_type: str) -> str:
+def description(invocation: CallFrame, error_type: str) -> str:
     """The span's status description."""
     failure = invocation.failure
     if failure is None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.span import span_maker
+from flowspan.safety import swallow
 from flowspan.semconv import ENGINE, KIND, OPERATION_NAME, OPERATION_OF_KIND, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.trace import Tracer
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from flowspan.instrumentation.events import EventOutlet
     from flowspan.instrumentation.hooks import CallHook
     from flowspan.instrumentation.metrics import Instruments
+    from flowspan.instrumentation.span import SpanMaker
+
+_Answer = TypeVar("_Answer")
 
 RANK: Final[dict[str, int]] = {"minimal": 0, "normal": 1, "full": 2}
 
@@ -33,6 +38,7 @@ class Machine:
         detail: How much is recorded.
         content: Whether messages are recorded.
         active: False makes every wrapper a plain call.
+        start_span: Makes a span.
     """
 
     tracer: Tracer
@@ -44,8 +50,11 @@ class Machine:
     active: bool = True
     hooks_of: dict[Kind | None, tuple[CallHook, ...]] = field(default_factory=dict)
 
+    start_span: SpanMaker = field(init=False)
+
     def __post_init__(self) -> None:
-        """Sort the hooks by kind, once."""
+        """Sort the hooks by kind, once; see how spans can be made."""
+        self.start_span = span_maker(self.tracer)
         kinds = {kind for hook in self.hooks for kind in hook.kinds}
         self.hooks_of = {
             kind: tuple(hook for hook in self.hooks if kind in hook.kinds) for kind in kinds
@@ -102,3 +111,21 @@ class Site:
             self.static[OPERATION_NAME] = self.operation
         if patch.kind == "run":
             self.static[ENGINE] = self.engine
+
+    def ask(self, slot: str, extractor: Callable[..., _Answer], *args: Any) -> _Answer | None:
+        """Call an extractor of the row; its error is accounted for, and the answer is ``None``."""
+        try:
+            return extractor(*args)
+        except Exception as error:  # noqa: BLE001 - the guard, without building its place each time
+            swallow(f"{self.place} {slot}", error)
+            return None
+
+    def ask_all(
+        self, slot: str, extractor: Callable[..., Iterable[_Answer]], *args: Any
+    ) -> list[_Answer]:
+        """Call an extractor that answers with several, perhaps lazily."""
+        try:
+            return list(extractor(*args))
+        except Exception as error:  # noqa: BLE001 - as above
+            swallow(f"{self.place} {slot}", error)
+            return []

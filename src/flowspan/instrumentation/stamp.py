@@ -8,7 +8,7 @@ from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from flowspan import semconv
-from flowspan.instrumentation.invocation import INVOCATION_KEY, Invocation
+from flowspan.instrumentation.frame import INVOCATION_KEY, CallFrame
 from flowspan.safety import guarded
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class RunStamp(SpanProcessor):
             return
         context = parent_context if parent_context is not None else get_current()
         invocation = context.get(INVOCATION_KEY)
-        if isinstance(invocation, Invocation):
+        if isinstance(invocation, CallFrame):
             guarded("run stamp", _stamp, span, invocation)
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -40,7 +40,7 @@ class RunStamp(SpanProcessor):
         return True
 
 
-def _stamp(span: Span, invocation: Invocation) -> None:
+def _stamp(span: Span, invocation: CallFrame) -> None:
     run = invocation.run
     span.set_attribute(semconv.RUN_ID, run.run_id)
     if run.workflow is not None:

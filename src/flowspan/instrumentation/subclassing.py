@@ -15,7 +15,7 @@ _HOOK: Final = "__init_subclass__"
 def subclasses_of(base: type) -> Iterator[type]:
     """Every subclass of a class, at any depth, each once."""
     seen: set[type] = set()
-    waiting = list(type.__subclasses__(base))
+    waiting: list[type] = list(type.__subclasses__(base))
     while waiting:
         subclass = waiting.pop()
         if subclass not in seen:
@@ -35,7 +35,7 @@ class _Hook:
     def __get__(self, instance: Any, owner: type) -> Callable[..., None]:
         def init_subclass(**keywords: Any) -> None:
             if self._original is None:
-                super(self._base, owner).__init_subclass__(**keywords)
+                super(self._base, owner).__init_subclass__(**keywords)  # type: ignore[arg-type]
             else:
                 self._original.__get__(instance, owner)(**keywords)
             guarded(f"subclass {owner.__name__}", self._follow, owner)

@@ -15,8 +15,9 @@ from opentelemetry.context import get_current
 
 from flowspan.errors import FlowspanError
 from flowspan.instrumentation import stream_wrappers, streams
+from flowspan.instrumentation.frame import INVOCATION_KEY
 from flowspan.instrumentation.integration import Call
-from flowspan.instrumentation.invocation import INVOCATION_KEY, Invocation
+from flowspan.instrumentation.invocation import Invocation
 from flowspan.instrumentation.remarks import Remark
 from flowspan.instrumentation.suppression import is_suppressed
 from flowspan.safety import guarded, swallow
@@ -91,11 +92,12 @@ def _remark(site: Site, call: Call, parent: Invocation | None) -> Remark | None:
     return Remark(site, call, parent).start()
 
 
-def _living(parent: Any) -> Invocation | None:
+def _living(frame: Any) -> Invocation | None:
     """A frame that has ended takes nothing more; its run may still go on around it."""
-    while parent is not None and parent.ended:
-        parent = parent.parent
-    return parent
+    while frame is not None and frame.ended:
+        frame = frame.parent
+    found: Invocation | None = frame
+    return found
 
 
 def _finish(invocation: Invocation | Remark, result: Any) -> None:

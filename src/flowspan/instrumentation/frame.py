@@ -1,0 +1,238 @@
+"""One call on the way from the run down to the current one: what it is and what is known of it.
+
+This is what extractors see as ``Frame`` and hooks as ``Visit``; how a call begins and ends is in
+``invocation``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.context import Context, create_key, get_current
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_context
+
+from flowspan import semconv
+from flowspan.instrumentation import accounting
+from flowspan.instrumentation.events import EventLog
+from flowspan.instrumentation.integration import NOTHING
+from flowspan.instrumentation.run import Run, Totals
+from flowspan.instrumentation.span import LeanSpan
+from flowspan.instrumentation.values import cleaned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from flowspan.instrumentation.integration import Attributes, Call
+    from flowspan.instrumentation.machine import Site
+    from flowspan.semconv import Kind
+
+INVOCATION_KEY: Final = create_key("flowspan-invocation")
+"""Where the current frame lives in the OpenTelemetry context."""
+
+_SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+"""Where the current span lives there."""
+
+
+class CallFrame:
+    """The state of one call.
+
+    Attributes:
+        site: The row that was called.
+        call: Instance and arguments.
+        parent: The frame around this one.
+        run: The run that it belongs to.
+        attributes: Every attribute so far, clean; a lean span holds this very dictionary.
+        totals: What the model calls below added up to.
+        prompt: Name and version of the prompt that was chosen here.
+        step: Name of the nearest node or step, this one included.
+        started_ns: Start in nanoseconds of the epoch.
+        cost_usd: What a hook said that the call cost.
+        failure: What it raised.
+        failed_below: Identity of the exception that came from inside.
+        children: How many runs, steps and nodes are under way inside.
+        covered_ns: How long at least one was.
+        ended: True once nothing more is taken.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_context",
+        "_events",
+        "_notes",
+        "_outer",
+        "_span",
+        "attributes",
+        "call",
+        "children",
+        "closing",
+        "cost_usd",
+        "covered_ns",
+        "covered_since",
+        "ended",
+        "failed_below",
+        "failure",
+        "parent",
+        "prompt",
+        "replay",
+        "run",
+        "site",
+        "started_ns",
+        "step",
+        "totals",
+    )
+
+    def __init__(self, site: Site, call: Call, parent: CallFrame | None, outer: Context) -> None:
+        self.site = site
+        self.call = call
+        self.parent = parent
+        self.attributes: dict[str, Any] = site.static.copy()
+        if parent is None:
+            self.run = Run(None, "")
+            self.step: str | None = None
+        else:
+            self.run = parent.run
+            self.step = parent.step
+        self.totals: Totals | None = None
+        self.prompt: tuple[Any, Any] | None = None
+        self.replay: Any = None
+        self.cost_usd: Decimal | None = None
+        self.closing = False
+        self.ended = False
+        self.failure: BaseException | None = None
+        self.failed_below: int | None = None
+        self.children = 0
+        self.covered_ns = 0
+        self.covered_since = 0
+        self._outer = outer
+        self._span: Span | None = None
+        self._context: Context | None = None
+        self._events: EventLog | None = None
+        self._notes: dict[str, Any] | None = None
+        self.started_ns = time.time_ns()
+        self._clock = time.perf_counter_ns()
+
+    @property
+    def label(self) -> str:
+        """The row's label."""
+        return self.site.label
+
+    @property
+    def kind(self) -> Kind | None:
+        """Role of the span."""
+        return self.site.kind
+
+    @property
+    def workflow(self) -> str | None:
+        """Name of the workflow."""
+        return self.run.workflow
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """Scratch memory of the call."""
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
+
+    @property
+    def run_notes(self) -> dict[str, Any]:
+        """Scratch memory of the run."""
+        return self.run.notes
+
+    def elapsed_ns(self) -> int:
+        """Nanoseconds since the start."""
+        return time.perf_counter_ns() - self._clock
+
+    # --- what is known of it -------------------------------------------------------------------
+
+    def describe(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes that were not known at the start; without effect after the end."""
+        if not self.ended:
+            self._take(attributes)
+
+    def _take(self, attributes: Mapping[str, Any] | None) -> None:
+        if not attributes:
+            return
+        known = self.attributes
+        for key, value in attributes.items():
+            if value is not None:
+                plain = type(value) is str and value.isascii()
+                known[key] = value if plain else cleaned(value)
+
+    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
+        """Add an event now; without effect after the end."""
+        if self.ended:
+            return
+        recorded = self._event_log().add(name, attributes)
+        outlet = self.site.machine.outlet
+        if outlet.to_log:
+            outlet.log(recorded, self.materialise())
+        accounting.event(self, recorded)
+
+    def _event_log(self) -> EventLog:
+        if self._events is None:
+            self._events = EventLog()
+            if isinstance(self._span, LeanSpan):
+                if self._span.log is not None:  # the program's own events came first
+                    self._events = self._span.log
+                self._span.log = self._events
+        return self._events
+
+    def charge(self, amount: Decimal) -> None:
+        """Say what the call cost, in US dollars; the cost hook does."""
+        self.cost_usd = amount
+
+    # --- its span ------------------------------------------------------------------------------
+
+    def materialise(self) -> Context:
+        """The context of the span, which is made now if it was not yet."""
+        if self._span is None:
+            self._start_span()
+        return self.own_context()
+
+    def own_context(self) -> Context:
+        """The context in which the call runs."""
+        if self._context is None:
+            values = {**self._outer, INVOCATION_KEY: self}
+            if self._span is not None:
+                values[_SPAN_KEY] = self._span
+            self._context = Context(values)
+        return self._context
+
+    def _start_span(self) -> None:
+        outer, parent = self._outer, self.parent
+        if parent is not None and parent._span is None:  # noqa: SLF001 - of the same class
+            parent.materialise()
+            outer = Context({**outer, _SPAN_KEY: parent._span})  # noqa: SLF001 - of the same class
+        self._span = span = self.site.machine.start_span(
+            self._span_name(),
+            outer,
+            SpanKind.CLIENT if self.site.kind == "llm" else SpanKind.INTERNAL,
+            self.attributes,
+            self.started_ns,
+        )
+        if isinstance(span, LeanSpan) and self._events is not None:
+            span.log = self._events
+        self._outer = outer
+        self._context = None
+
+    def _span_name(self) -> str:
+        site = self.site
+        span_name = site.patch.span_name
+        if callable(span_name):
+            span_name = site.ask("span name", span_name, self.call)
+        if span_name is not None:
+            return span_name
+        subject = self.attributes.get(semconv.NAME_OF_KIND.get(site.kind or "", ""))
+        operation = self.attributes.get(semconv.OPERATION_NAME)
+        if operation is None:
+            return site.label
+        return operation if subject is None else f"{operation} {subject}"
+
+
+def current() -> CallFrame | None:
+    """The frame around the caller, if any."""
+    found = get_current().get(INVOCATION_KEY)
+    return found if isinstance(found, CallFrame) else None
