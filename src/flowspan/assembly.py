@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import get_logger
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from flowspan import safety, semconv
@@ -47,6 +48,7 @@ class Assembly:
         settings: What the user asked for.
         provider: The tracer provider that carries our processors.
         patcher: Applied the rows; ``None`` before.
+        measured: False where nobody takes metrics, so that none need be made.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -54,6 +56,7 @@ class Assembly:
         self.deadline = process_deadline(settings.shutdown_seconds)
         self.provider: Any = None
         self.patcher: Patcher | None = None
+        self.measured = True
         self._processors: list[SpanProcessor] = []
         self._instruments: Instruments | None = None
         self._endings: Endings | None = None
@@ -98,6 +101,8 @@ class Assembly:
     def apply(self, provider: AnyTracerProvider, meters: MeterProvider) -> None:
         """Build the machine and patch what the user did not disable."""
         version = flowspan_version()
+        if not self.measured and provider is self.provider:
+            meters = NoOpMeterProvider()
         self._instruments = Instruments(meters.get_meter("flowspan", version))
         safety.set_listener(self._swallowed)
         machine = Machine(

@@ -122,6 +122,7 @@ class FlowspanConfigurator(_OTelSDKConfigurator):
             with _exporter_names(Exporters(wanted.store, (), (), ())):
                 super()._configure(**keywords)  # type: ignore[no-untyped-call]
         parts.provider = trace.get_tracer_provider()
+        parts.measured = bool(wanted.metrics)
 
 
 @contextmanager
