@@ -15,20 +15,18 @@ from flowspan.instrumentation.clients.wire.reading import (
     read,
     text,
     word,
+    word_in,
     words,
 )
-from flowspan.instrumentation.clients.wire.shape import Body, Converter, Marks, Shape
+from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
 from flowspan.instrumentation.integration import AttributeValue
 from flowspan.usage import Usage
 
-_REQUEST: Final[dict[str, tuple[str, Converter]]] = {
+_REQUEST: Final[Rules] = {
     **{name: SAMPLING[name] for name in ("temperature", "top_p", "max_tokens", "stream")},
-    "stop_sequences": (semconv.REQUEST_STOP_SEQUENCES, words),
-    "top_k": (semconv.REQUEST_TOP_K, number),
-    "output_config": (
-        semconv.REQUEST_REASONING_LEVEL,
-        lambda value: word(read(value, "effort")),
-    ),
+    "stop_sequences": ((semconv.REQUEST_STOP_SEQUENCES, words),),
+    "top_k": ((semconv.REQUEST_TOP_K, number),),
+    "output_config": ((semconv.REQUEST_REASONING_LEVEL, word_in("effort")),),
 }
 
 

@@ -26,9 +26,9 @@ def request_attributes(shape: Shape, request: Mapping[str, Any], place: Place) -
     }
     rules = shape.request
     for member, value in request.items():
-        rule = rules.get(member)
-        if rule is not None and (converted := rule[1](value)) is not None:
-            found[rule[0]] = converted
+        for name, convert in rules.get(member, ()):
+            if (converted := convert(value)) is not None:
+                found[name] = converted
     return found
 
 

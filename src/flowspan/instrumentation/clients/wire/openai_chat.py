@@ -23,9 +23,10 @@ from flowspan.instrumentation.clients.wire.reading import (
     read,
     text,
     word,
+    word_in,
     words,
 )
-from flowspan.instrumentation.clients.wire.shape import Body, Converter, Marks, Shape
+from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
 from flowspan.instrumentation.integration import AttributeValue
 from flowspan.usage import Usage
 
@@ -51,22 +52,22 @@ def asked(value: Any) -> bool | None:
     return True if value is True else None
 
 
-SAMPLING: Final[dict[str, tuple[str, Converter]]] = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "top_p": (semconv.REQUEST_TOP_P, number),
-    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, number),
-    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, number),
-    "max_tokens": (semconv.REQUEST_MAX_TOKENS, count),
-    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, count),
-    "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, count),
-    "stop": (semconv.REQUEST_STOP_SEQUENCES, words),
-    "seed": (semconv.REQUEST_SEED, count),
-    "n": (semconv.REQUEST_CHOICE_COUNT, several),
-    "stream": (semconv.REQUEST_STREAM, asked),
-    "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, word),
-    "reasoning": (semconv.REQUEST_REASONING_LEVEL, lambda value: word(read(value, "effort"))),
-    "service_tier": (semconv.SERVICE_TIER, word),
-    "response_format": (semconv.OUTPUT_TYPE, output_type),
+SAMPLING: Final[Rules] = {
+    "temperature": ((semconv.REQUEST_TEMPERATURE, number),),
+    "top_p": ((semconv.REQUEST_TOP_P, number),),
+    "frequency_penalty": ((semconv.REQUEST_FREQUENCY_PENALTY, number),),
+    "presence_penalty": ((semconv.REQUEST_PRESENCE_PENALTY, number),),
+    "max_tokens": ((semconv.REQUEST_MAX_TOKENS, count),),
+    "max_completion_tokens": ((semconv.REQUEST_MAX_TOKENS, count),),
+    "max_output_tokens": ((semconv.REQUEST_MAX_TOKENS, count),),
+    "stop": ((semconv.REQUEST_STOP_SEQUENCES, words),),
+    "seed": ((semconv.REQUEST_SEED, count),),
+    "n": ((semconv.REQUEST_CHOICE_COUNT, several),),
+    "stream": ((semconv.REQUEST_STREAM, asked),),
+    "reasoning_effort": ((semconv.REQUEST_REASONING_LEVEL, word),),
+    "reasoning": ((semconv.REQUEST_REASONING_LEVEL, word_in("effort")),),
+    "service_tier": ((semconv.SERVICE_TIER, word),),
+    "response_format": ((semconv.OUTPUT_TYPE, output_type),),
 }
 """Members of OpenAI's requests that are attributes."""
 

@@ -27,8 +27,8 @@ EMBEDDINGS: Final = Shape(
     paths=("/embeddings",),
     matches=_matches,
     request={
-        "dimensions": (semconv.EMBEDDINGS_DIMENSION_COUNT, count),
-        "encoding_format": (semconv.REQUEST_ENCODING_FORMATS, words),
+        "dimensions": ((semconv.EMBEDDINGS_DIMENSION_COUNT, count),),
+        "encoding_format": ((semconv.REQUEST_ENCODING_FORMATS, words),),
     },
     response=lambda body: {semconv.RESPONSE_MODEL: word(read(body, "model"))},
     usage=_usage,

@@ -17,22 +17,25 @@ from flowspan.instrumentation.clients.wire.parts import (
     tool_call_part,
     tool_response_part,
 )
-from flowspan.instrumentation.clients.wire.reading import count, items, read, text, word
-from flowspan.instrumentation.clients.wire.shape import Body, Converter, Marks, Shape
+from flowspan.instrumentation.clients.wire.reading import count, items, read, text, word, word_in
+from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
 from flowspan.instrumentation.integration import AttributeValue
 from flowspan.usage import Usage
 
 _UNFINISHED: Final = frozenset({"queued", "in_progress"})
 
-_REQUEST: Final[dict[str, tuple[str, Converter]]] = {
+_REQUEST: Final[Rules] = {
     **SAMPLING,
-    "text": (semconv.OUTPUT_TYPE, lambda value: output_type(read(value, "format"))),
+    "text": ((semconv.OUTPUT_TYPE, lambda value: output_type(read(value, "format"))),),
     "conversation": (
-        semconv.CONVERSATION_ID,
-        lambda value: word(value) or word(read(value, "id")),
+        (semconv.CONVERSATION_ID, word),
+        (semconv.CONVERSATION_ID, word_in("id")),
     ),
-    "previous_response_id": (semconv.REQUEST_PREVIOUS_RESPONSE_ID, word),
-    "prompt": (semconv.PROMPT_NAME, lambda value: word(read(value, "id"))),
+    "previous_response_id": ((semconv.REQUEST_PREVIOUS_RESPONSE_ID, word),),
+    "prompt": (
+        (semconv.PROMPT_NAME, word_in("id")),
+        (semconv.PROMPT_VERSION, word_in("version")),
+    ),
 }
 
 

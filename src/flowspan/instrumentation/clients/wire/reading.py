@@ -7,7 +7,7 @@ marks and a server's oddities never become attributes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from flowspan.usage import utf8_length
@@ -37,6 +37,11 @@ def text(value: Any) -> str | None:
 def word(value: Any) -> str | None:
     """A string that is not empty."""
     return text(value) or None
+
+
+def word_in(name: str) -> Callable[[Any], str | None]:
+    """A reader of the word that is a value's member ``name``."""
+    return lambda value: word(read(value, name))
 
 
 def number(value: Any) -> float | None:

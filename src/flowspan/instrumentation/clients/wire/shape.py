@@ -16,6 +16,8 @@ from flowspan.usage import Usage
 
 Body = Mapping[str, Any]
 Converter = Callable[[Any], AttributeValue | None]
+Rules = Mapping[str, tuple[tuple[str, Converter], ...]]
+"""By a request's member: the attributes that it gives, each with what makes its value."""
 
 
 def never(_body: Any) -> bool:
@@ -71,7 +73,7 @@ class Shape:
         operation: ``gen_ai.operation.name``.
         paths: How the paths of its requests end.
         matches: Whether a JSON body is a request of this format.
-        request: Members of a request that are attributes: name and converter by member.
+        request: Members of a request that are attributes.
         response: Attributes of an answer's body.
         usage: Token counts of an answer's body, where it has any.
         prompt: The members of a request that hold its prompt.
@@ -90,7 +92,7 @@ class Shape:
     operation: str
     paths: tuple[str, ...]
     matches: Callable[[Body], bool]
-    request: Mapping[str, tuple[str, Converter]]
+    request: Rules
     response: Callable[[Any], dict[str, AttributeValue | None]]
     usage: Callable[[Any], Usage | None]
     prompt: tuple[str, ...]

@@ -110,7 +110,7 @@ class BodyJoiner:
         if self._mode != "events":
             chunk = self._begin(chunk)
         elif self._inflate is not None:
-            chunk = self._inflate.decompress(chunk)
+            chunk = _inflated(self._inflate, chunk)
         counts = False
         for data in self._split.feed(chunk):
             if data and not self.complete:
@@ -127,7 +127,7 @@ class BodyJoiner:
                 self._plain = False
                 self._inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         if self._inflate is not None:
-            chunk = self._inflate.decompress(chunk)
+            chunk = _inflated(self._inflate, chunk)
         if self._held < _MOST_BYTES:
             self._pieces.append(chunk)
             self._held += len(chunk)
@@ -173,7 +173,8 @@ class BodyJoiner:
         event = _loaded(data)
         if not isinstance(event, dict):
             return False
-        return bool(event.get("error")) or event.get("type") in {"error", *self._shape.marks.over}
+        ends = ("error", *self._shape.marks.over)
+        return bool(event.get("error")) or event.get("type") in ends
 
     def _hold(self, data: bytes) -> None:
         room = self._held < _MOST_BYTES if self._every else len(self._kept) < _MOST_KEPT
@@ -199,6 +200,13 @@ class BodyJoiner:
         body = parsed(data)
         output = len(data) if body is None else None
         return Answer(body, output_bytes=output, error=error_type_of(body))
+
+
+def _inflated(inflate: Any, chunk: bytes) -> bytes:
+    try:
+        return bytes(inflate.decompress(chunk))
+    except zlib.error:
+        return b""
 
 
 def _bytes(chunk: Any) -> bytes:
