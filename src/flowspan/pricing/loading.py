@@ -4,7 +4,8 @@ Nobody imports on the calling thread.  Whoever needs the thing before it is ther
 all waiting together ends a stated time after the first one began: a call that ends later than
 that, while the thing is still loading, goes without.  In practice the load (about 0.2 s) is over
 before the first model has answered; where it is not, one wait of at most that time, once in the
-life of a process, buys that the first calls of a short program are priced too.
+life of a process, buys that the first calls of a short program are priced too.  The price is that
+the wait holds up an event loop as well, because a span must have its cost before it ends.
 """
 
 from __future__ import annotations
