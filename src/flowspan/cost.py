@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowspan.instrumentation.hooks import Outcome, Replay, Visit
     from flowspan.instrumentation.integration import Attributes
     from flowspan.instrumentation.metrics import Instruments
@@ -34,8 +35,12 @@ class CostHook:
 
     def before(self, visit: Visit) -> Replay | None:
         """Have the price list loaded while the call runs."""
-        del visit
-        self._pricer.warm()
+        known = visit.attributes
+        self._pricer.warm(
+            provider=known.get(semconv.PROVIDER_NAME),
+            model=known.get(semconv.REQUEST_MODEL),
+            server_address=known.get(semconv.SERVER_ADDRESS),
+        )
         return None
 
     def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
@@ -52,24 +57,20 @@ class CostHook:
             return {semconv.COST_STATUS: "unpriced"}
         return self._priced(visit, price)
 
-    def _price(self, known: Any, usage: Usage, started_ns: int) -> Price | None:
-        provider = known.get(semconv.PROVIDER_NAME)
-        when = datetime.fromtimestamp(started_ns / 1e9, UTC)
-        for attribute in (semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL):
-            model = known.get(attribute)
-            if model is None:
-                continue
-            price = self._pricer.price(
-                usage,
-                provider=provider,
-                model=model,
-                when=when,
-                service_tier=usage.service_tier or known.get(semconv.SERVICE_TIER),
-                server_address=known.get(semconv.SERVER_ADDRESS),
-            )
-            if price is not None:
-                return price
-        return None
+    def _price(self, known: Mapping[str, Any], usage: Usage, started_ns: int) -> Price | None:
+        request_model = known.get(semconv.REQUEST_MODEL)
+        model = known.get(semconv.RESPONSE_MODEL) or request_model
+        if model is None:
+            return None
+        return self._pricer.price(
+            usage,
+            provider=known.get(semconv.PROVIDER_NAME),
+            model=model,
+            request_model=request_model,
+            when=started_ns / 1e9,
+            service_tier=known.get(semconv.SERVICE_TIER),
+            server_address=known.get(semconv.SERVER_ADDRESS),
+        )
 
     def _priced(self, visit: Visit, price: Price) -> Attributes:
         visit.charge(price.amount)

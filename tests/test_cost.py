@@ -1,0 +1,191 @@
+"""Each model call is priced once, honestly, and its price is added up above it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowspan.cost import CostHook
+from flowspan.instrumentation.hooks import Outcome, Replay, Visit
+from flowspan.instrumentation.integration import Attributes, Integration, Patch
+from flowspan.instrumentation.metrics import Instruments
+from flowspan.pricing import Pricer
+from flowspan.semconv import Kind
+from flowspan.testing import Recording, record
+from flowspan.usage import Usage
+
+RATES = {"gpt-4o-mini": (Decimal("0.15"), Decimal("0.60"))}
+"""Dollars for a million tokens, input and output, by OpenAI's public list of 2024 to 2026."""
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An engine of one node that makes the calls it is told to."""
+    import sys  # noqa: PLC0415
+
+    module: Any = ModuleType("costagent")
+
+    def call(model: str, usage: Usage | None, error: Exception | None = None) -> Any:
+        if error is not None:
+            raise error
+        return SimpleNamespace(model=model, usage=usage)
+
+    def node(calls: list[tuple[str, Usage | None]]) -> None:
+        for model, usage in calls:
+            module.call(model, usage)
+
+    def run(calls: list[tuple[str, Usage | None]]) -> None:
+        module.node(calls)
+
+    module.call, module.node, module.run = call, node, run
+    monkeypatch.setitem(sys.modules, "costagent", module)
+    return module
+
+
+def integration(provider: str = "openai") -> Integration:
+    return Integration(
+        "costagent",
+        "",
+        (
+            Patch(target="costagent:run", kind="run", name="priced"),
+            Patch(target="costagent:node", kind="node", name="spender"),
+            Patch(
+                target="costagent:call",
+                kind="llm",
+                name=lambda call: call.args[0],
+                request=lambda _: {"gen_ai.provider.name": provider},
+                usage=lambda _call, result: result.usage,
+            ),
+        ),
+    )
+
+
+class _LateHook:
+    """Holds the cost hook until the recording has instruments."""
+
+    def __init__(self) -> None:
+        self.kinds: frozenset[Kind] = frozenset({"llm"})
+        self.inner: CostHook | None = None
+
+    def before(self, visit: Visit) -> Replay | None:
+        assert self.inner is not None
+        return self.inner.before(visit)
+
+    def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
+        assert self.inner is not None
+        return self.inner.after(visit, outcome)
+
+
+def recorded(agent: Any, calls: Any, provider: str = "openai") -> Recording:
+    hook = _LateHook()
+    with record(integration(provider), hooks=(hook,)) as recording:
+        instruments = Instruments(recording.meter_provider.get_meter("flowspan"))
+        hook.inner = CostHook(Pricer(), instruments)
+        agent.run(calls)
+    return recording
+
+
+def by_hand(calls: list[tuple[str, Usage]]) -> Decimal:
+    million = Decimal(1_000_000)
+    return sum(
+        (
+            (usage.input_tokens or 0) * RATES[model][0] / million
+            + (usage.output_tokens or 0) * RATES[model][1] / million
+            for model, usage in calls
+        ),
+        Decimal(0),
+    )
+
+
+tokens = st.integers(0, 200_000)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(st.lists(st.tuples(tokens, tokens), min_size=1, max_size=5))
+def test_cost_and_roll_ups_equal_a_calculation_by_hand(agent: Any, counts: Any) -> None:
+    calls = [("gpt-4o-mini", Usage(input_tokens=i, output_tokens=o)) for i, o in counts]
+    recording = recorded(agent, calls)
+    spans = recording.spans
+
+    expected = by_hand(calls)
+    run = dict(spans.of_kind("run")[0].attributes or {})
+    node = dict(spans.of_kind("node")[0].attributes or {})
+    assert run["flowspan.rollup.cost.usd"] == float(expected)
+    assert node["flowspan.rollup.cost.usd"] == float(expected)
+    assert run["flowspan.rollup.llm_calls"] == len(calls)
+    assert run["flowspan.rollup.input_tokens"] == sum(i for i, _ in counts)
+    for span, (model, usage) in zip(spans.of_kind("llm"), calls, strict=True):
+        attributes = dict(span.attributes or {})
+        assert attributes["flowspan.cost.usd"] == float(by_hand([(model, usage)]))
+        assert attributes["flowspan.cost.status"] == "priced"
+        assert attributes["flowspan.price.source"] == "genai-prices"
+    assert all("flowspan.cost.usd" not in (span.attributes or {}) for span in spans.of_kind("run"))
+    metric = recording.metrics().get("flowspan.cost.usd", [({}, 0.0)])
+    assert metric[0][1] == pytest.approx(float(expected))
+
+
+def test_an_unknown_price_is_absent_and_counted(agent: Any) -> None:
+    calls = [("nobody-knows-1", Usage(input_tokens=5, output_tokens=5))]
+    recording = recorded(agent, calls)
+
+    call = dict(recording.spans.of_kind("llm")[0].attributes or {})
+    run = dict(recording.spans.of_kind("run")[0].attributes or {})
+    assert "flowspan.cost.usd" not in call
+    assert call["flowspan.cost.status"] == "unpriced"
+    assert run["flowspan.rollup.unpriced_calls"] == 1
+    assert "flowspan.rollup.cost.usd" not in run
+    (point,) = recording.metrics()["flowspan.llm.calls"]
+    assert point[0]["flowspan.cost.status"] == "unpriced"
+
+
+def test_a_call_without_usage_is_unpriced_and_a_failed_one_costs_nothing(agent: Any) -> None:
+    recording = recorded(agent, [("gpt-4o-mini", None)])
+    call = dict(recording.spans.of_kind("llm")[0].attributes or {})
+    assert call["flowspan.cost.status"] == "unpriced"
+
+    def failing(model: str, _: Any) -> None:
+        raise ConnectionError(model)
+
+    agent.call = failing
+    hook = _LateHook()
+    with record(integration(), hooks=(hook,)) as failed:
+        hook.inner = CostHook(Pricer(), Instruments(failed.meter_provider.get_meter("f")))
+        with pytest.raises(ConnectionError):
+            agent.run([("gpt-4o-mini", None)])
+    call = dict(failed.spans.of_kind("llm")[0].attributes or {})
+    assert "flowspan.cost.status" not in call
+    run = dict(failed.spans.of_kind("run")[0].attributes or {})
+    assert run["flowspan.rollup.unpriced_calls"] == 0
+    assert run["flowspan.rollup.errors"] == 1
+
+
+def test_local_models_are_free_by_rule(agent: Any) -> None:
+    recording = recorded(
+        agent, [("llama3.2", Usage(input_tokens=5, output_tokens=5))], provider="ollama"
+    )
+    call = dict(recording.spans.of_kind("llm")[0].attributes or {})
+    assert (call["flowspan.cost.usd"], call["flowspan.cost.status"]) == (0.0, "free")
+
+
+def test_an_answer_of_a_hook_costs_nothing_and_says_so(agent: Any) -> None:
+    class Answering:
+        kinds: frozenset[Kind] = frozenset({"llm"})
+
+        def before(self, visit: Visit) -> Replay | None:
+            return Replay(SimpleNamespace(usage=Usage(input_tokens=1)))
+
+        def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
+            return None
+
+    hook = _LateHook()
+    with record(integration(), hooks=(Answering(), hook)) as recording:
+        hook.inner = CostHook(Pricer(), Instruments(recording.meter_provider.get_meter("f")))
+        agent.run([("gpt-4o-mini", None)])
+    call = dict(recording.spans.of_kind("llm")[0].attributes or {})
+    assert (call["flowspan.cost.usd"], call["flowspan.cost.status"]) == (0.0, "replayed")
+    assert call["flowspan.replayed"] is True
