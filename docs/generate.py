@@ -1,0 +1,163 @@
+"""``make docs``: makes the generated parts of the documents, and the picture of a traced run, anew.
+
+A generated part stands between two comments that name it.  Nobody edits it by hand: a test compares
+it with what it is made from.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from flowspan.config import VARIABLES, Settings, Variable
+from flowspan.instrumentation import clients, engines
+from flowspan.instrumentation.integration import Integration
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PAGES: Final = ("README.md", "docs/settings.md", "docs/architecture.md")
+PICTURE: Final = "docs/pictures/run.svg"
+
+_PART: Final = re.compile(
+    r"(<!-- begin (?P<name>[a-z ]+): made by `make docs` -->\n).*?(<!-- end (?P=name) -->)",
+    re.DOTALL,
+)
+_MAIN: Final = (
+    "FLOWSPAN_STORE",
+    "FLOWSPAN_DETAIL",
+    "FLOWSPAN_CONTENT",
+    "FLOWSPAN_MAP",
+    "FLOWSPAN_PRICES",
+    "FLOWSPAN_SHUTDOWN_SECONDS",
+)
+_INTERNAL: Final = ("FLOWSPAN_INVOCATION",)
+_UNSET: Final = {"store": "your data folder"}
+"""Words for settings whose default is to have none."""
+
+_PICTURE_COLUMNS: Final = 112
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def _settings(variables: Iterable[Variable]) -> str:
+    rows = [(f"`{one.name}`", _default(one), _meaning(one)) for one in variables]
+    return _table(("variable", "default", "meaning"), rows)
+
+
+def _default(variable: Variable) -> str:
+    default = next(field.default for field in fields(Settings) if field.name == variable.field)
+    if default is None or default == ():
+        return _UNSET.get(variable.field, "none")
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def _meaning(variable: Variable) -> str:
+    choices = _choices(variable)
+    if not choices or all(choice in variable.meaning for choice in choices):
+        return variable.meaning
+    return f"{variable.meaning}: {', '.join(f'`{choice}`' for choice in choices)}"
+
+
+def _choices(variable: Variable) -> list[str]:
+    """The words that a variable takes, as its own refusal of another one names them."""
+    try:
+        variable.parse("?")
+    except ValueError as expected:
+        form, _, words = str(expected).partition("one of ")
+        return [] if form else words.split(", ")
+    return []
+
+
+# --- what is seen, layers -------------------------------------------------------------------------
+
+
+def _seen() -> str:
+    rows = [
+        (sentence, ", ".join(f"`{version}`" for version in versions) or "a checkout")
+        for package in (engines, clients)
+        for sentence, versions in _integrations(package)
+    ]
+    return _table(("seen", "versions"), rows)
+
+
+def _integrations(package: ModuleType) -> Iterator[tuple[str, list[str]]]:
+    """What a module sees, in its own words, and which versions; only those that make spans."""
+    for found in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{found.name}")
+        one = getattr(module, "INTEGRATION", None)
+        all_of_it: tuple[Integration, ...] = getattr(
+            module, "INTEGRATIONS", () if one is None else (one,)
+        )
+        if any(patch.kind for integration in all_of_it for patch in integration.patches):
+            sentence = (inspect.getdoc(module) or "").partition("\n")[0].rstrip(".")
+            yield sentence, [each.requires for each in all_of_it if each.requires]
+
+
+def _layers() -> str:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return "```text\n" + "\n".join(layers) + "\n```\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(line)} |\n" for line in (head, *rows)]
+    return "".join((lines[0], "|---" * len(head), "|\n", *lines[1:]))
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "main settings": lambda: _settings(one for one in VARIABLES if one.name in _MAIN),
+    "all settings": lambda: _settings(one for one in VARIABLES if one.name not in _INTERNAL),
+    "seen": _seen,
+    "layers": _layers,
+}
+"""What makes each generated part."""
+
+
+def filled(text: str) -> str:
+    """A page with its generated parts made anew."""
+    return _PART.sub(lambda found: found[1] + PARTS[found["name"]]() + found[3], text)
+
+
+# --- the picture --------------------------------------------------------------------------------
+
+
+def draw(picture: Path) -> None:
+    """Run the example as ``make demo`` does, and have the command line draw its run."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    demo = importlib.import_module("demo")
+    with tempfile.TemporaryDirectory() as folder:
+        code, said = demo.record(Path(folder), lambda *_: None)
+        if code:
+            sys.exit(f"the example ended with exit code {code}:\n{said}")
+        show = (sys.executable, "-m", "flowspan", "show", "last", "--store", folder)
+        size = ("--width", str(_PICTURE_COLUMNS))
+        picture.parent.mkdir(exist_ok=True)
+        subprocess.run((*show, *size, "--svg", picture), check=True)  # noqa: S603 - our own command line
+
+
+def main() -> None:
+    """Make everything anew."""
+    for name in PAGES:
+        page = ROOT / name
+        before = page.read_text("utf-8")
+        after = filled(before)
+        if after != before:
+            page.write_text(after, encoding="utf-8")
+            print(f"wrote {name}")
+    draw(ROOT / PICTURE)
+
+
+if __name__ == "__main__":
+    main()
