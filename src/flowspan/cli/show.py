@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
+from typing import IO
 
 import click
 
@@ -36,8 +36,8 @@ from flowspan.store.queries import open_store
 @click.option(
     "--svg",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the tree as a picture instead.",
+    type=click.File("w", encoding="utf-8", lazy=True),
+    help="Write the tree as a picture instead; - is the standard output.",
 )
 @options.store
 @options.as_json
@@ -48,7 +48,7 @@ def show(  # noqa: PLR0913 - one for each option
     everything: bool,
     events: bool,
     width: int | None,
-    svg: Path | None,
+    svg: IO[str] | None,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -74,8 +74,8 @@ def show(  # noqa: PLR0913 - one for each option
             width=width or 110,
             title=f"flowspan show {run}",
         )
-        svg.write_text(drawn, encoding="utf-8")
-        click.echo(f"wrote {svg}")
+        svg.write(drawn)
+        click.echo(f"wrote {svg.name}", err=True)
     else:
         output = surface(sys.stdout, width=width)
         output.print(*page.lines(found, tree, view, output))

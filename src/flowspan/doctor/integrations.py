@@ -22,6 +22,8 @@ from flowspan.instrumentation.spanmap import load_map
 from flowspan.launcher import without_hook
 from flowspan.report.findings import Finding
 
+Rows = Sequence[Mapping[str, Any]]
+
 _SECONDS: Final = 60.0
 _AT_ONCE: Final = 2
 _LOST_SHOWN: Final = 3
@@ -37,26 +39,26 @@ def known(map_path: str | None = None) -> list[Integration]:
 
 
 def findings(environ: Mapping[str, str], wanted: Settings) -> list[Finding]:
-    """One finding for each integration; targets are imported by processes of their own."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda one: _finding(one, environ), known(wanted.map_path)))
+    """One finding for each integration; what they patch is imported by other processes."""
+    found = known(wanted.map_path)
+    disabled = disabled_integrations()
+    here = {
+        one.name: installed
+        for one in found
+        if one.name.lower() not in disabled and (installed := installed_version(one)) is not None
+    }
+    answers = _ask_all(list(here), environ)
+    return [
+        _judged(one, here[one.name], answers[one.name]) if one.name in here else _absent(one)
+        for one in found
+    ]
 
 
-def _finding(integration: Integration, environ: Mapping[str, str]) -> Finding:
+def _absent(integration: Integration) -> Finding:
     if integration.name.lower() in disabled_integrations():
-        return Finding(
-            "note",
-            integration.name,
-            "disabled by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
-            data={"state": "disabled"},
-        )
-    installed = installed_version(integration)
-    if installed is None:
-        return Finding("absent", integration.name, "not here", data={"state": "absent"})
-    rows = _rows(integration, environ)
-    if isinstance(rows, str):
-        return Finding("problem", integration.name, rows, data={"state": "failed"})
-    return _judged(integration, installed, rows)
+        text = "disabled by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+        return Finding("note", integration.name, text, data={"state": "disabled"})
+    return Finding("absent", integration.name, "not here", data={"state": "absent"})
 
 
 def installed_version(integration: Integration) -> str | None:
@@ -75,12 +77,27 @@ def _is_here(integration: Integration) -> bool:
     return any(PathFinder.find_spec(package, path) is not None for package in packages)
 
 
-def _rows(integration: Integration, environ: Mapping[str, str]) -> list[dict[str, Any]] | str:
-    command = [sys.executable, "-m", "flowspan.doctor.rows", integration.name]
+def _ask_all(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, Rows | str]:
+    """The rows of each integration, or why they are not known."""
+    if not names:
+        return {}
+    together = _ask(names, environ)
+    if not isinstance(together, str):
+        return {**together}
+    if len(names) == 1:
+        return {names[0]: together}
+    # One of them ended the process of all: which one, each shows in a process of its own.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        alone = pool.map(lambda name: _ask_all([name], environ), names)
+        return {name: rows for answer in alone for name, rows in answer.items()}
+
+
+def _ask(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, Rows] | str:
+    command = [sys.executable, "-m", "flowspan.doctor.rows", *names]
     try:
         done = subprocess.run(  # noqa: S603 - our own module
             command,
-            env={**without_hook(environ)},
+            env=without_hook(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
@@ -89,14 +106,16 @@ def _rows(integration: Integration, environ: Mapping[str, str]) -> list[dict[str
     except subprocess.TimeoutExpired:
         return f"importing what it patches takes more than {_SECONDS:.0f} s"
     try:
-        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        rows: dict[str, Rows] = json.loads(done.stdout)
     except ValueError:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         return f"importing what it patches ends the process ({reason or done.returncode})"
     return rows
 
 
-def _judged(integration: Integration, installed: str, rows: Sequence[dict[str, Any]]) -> Finding:
+def _judged(integration: Integration, installed: str, rows: Rows | str) -> Finding:
+    if isinstance(rows, str):
+        return Finding("problem", integration.name, rows, data={"state": "failed"})
     lost = [row for row in rows if row["state"] != "applied"]
     needed = [row for row in lost if not row["optional"]]
     applied = len(rows) - len(lost)

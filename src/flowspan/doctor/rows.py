@@ -1,8 +1,8 @@
-"""Applies one integration and tells what became of its rows: run as a process of its own.
+"""Applies integrations and tells what became of their rows: run as a process of its own.
 
-``python -m flowspan.doctor.rows NAME`` imports what the integration would patch, which is nothing
-that the process of the doctor should do.  The answer is one line of JSON on the standard output;
-what the imported modules print goes nowhere.
+``python -m flowspan.doctor.rows NAME…`` imports what they would patch, which is nothing that the
+process of the doctor should do.  The answer is JSON on the standard output; what the imported
+modules print goes nowhere.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -66,19 +67,20 @@ def _import_all(modules: dict[str, None]) -> dict[str, str]:
     return reasons
 
 
-def main(name: str) -> None:
-    """Answer for the integration of that name."""
+def main(names: Sequence[str]) -> None:
+    """Answer for the integrations of these names."""
     from flowspan.doctor.integrations import known  # noqa: PLC0415 - it starts this module
 
     answer = os.dup(1)
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
-    integration = next(found for found in known(config.load().map_path) if found.name == name)
+    integrations = [found for found in known(config.load().map_path) if found.name in names]
+    rows = {integration.name: apply(integration) for integration in integrations}
     with os.fdopen(answer, "w", encoding="utf-8") as stream:
-        stream.write(json.dumps(apply(integration)) + "\n")
+        json.dump(rows, stream)
         stream.flush()
     os._exit(0)  # not waiting for threads that an imported module has started
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

@@ -12,6 +12,7 @@ from flowspan.instrumentation.spanmap import load_map
 from flowspan.pricing import load_overrides, override_files
 from flowspan.report.findings import Finding
 
+_ALIKE: Final = 0.8
 _PREFIX: Final = "FLOWSPAN_"
 
 
@@ -41,7 +42,7 @@ def _misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:
     names = [variable.name for variable in VARIABLES]
     for name in sorted(environ):
         if name.startswith(_PREFIX) and name not in names:
-            alike = get_close_matches(name, names, n=1)
+            alike = get_close_matches(name, names, n=1, cutoff=_ALIKE)
             remedy = f"did you mean {alike[0]}?" if alike else f"unset {name}"
             yield Finding("note", name, "is not a setting of flowspan and does nothing", remedy)
 

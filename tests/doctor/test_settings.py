@@ -1,0 +1,74 @@
+"""Which settings are in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flowspan import config
+from flowspan.doctor import settings
+
+
+def _findings(**environ: str) -> list[Any]:
+    return settings.findings(environ, config.load(environ))
+
+
+def test_none() -> None:
+    """Without settings there is nothing to say."""
+    assert _findings(HOME="x") == []
+
+
+def test_in_force() -> None:
+    """A setting is shown with its value."""
+    (found,) = _findings(FLOWSPAN_DETAIL="full")
+
+    assert (found.level, found.subject, found.text) == ("ok", "FLOWSPAN_DETAIL", "full")
+
+
+def test_wrong_value() -> None:
+    """A value that cannot be used is named, with the form expected."""
+    (found,) = _findings(FLOWSPAN_DETAIL="loud")
+
+    assert found.level == "problem"
+    assert "FLOWSPAN_DETAIL='loud' is not usable: expected one of minimal" in found.text
+
+
+def test_misspelt() -> None:
+    """A variable that is none of ours is pointed out."""
+    detail, other = _findings(FLOWSPAN_DETIAL="full", FLOWSPAN_XYZZY="1")
+
+    assert (detail.level, detail.remedy) == ("note", "did you mean FLOWSPAN_DETAIL?")
+    assert other.remedy == "unset FLOWSPAN_XYZZY"
+
+
+def test_map(tmp_path: Path) -> None:
+    """A span map is read, and what is wrong with it is told."""
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text('[[rows]]\ntarget = "house:Flow.run"\nkind = "run"\n')
+    bad.write_text("[[rows")
+
+    assert _findings(FLOWSPAN_MAP=str(good))[-1].text == f"{good}: 1 rows"
+    (_, found) = _findings(FLOWSPAN_MAP=str(bad))
+    assert found.level == "problem"
+    assert str(bad) in found.text
+
+
+def test_prices(tmp_path: Path) -> None:
+    """Price files are read, and what is wrong with them is told."""
+    bad = tmp_path / "prices.json"
+    bad.write_text("{")
+
+    found = _findings(FLOWSPAN_PRICES=str(bad))[-1]
+
+    assert found.level == "problem"
+    assert str(bad) in found.text
+
+
+def test_good_prices(tmp_path: Path) -> None:
+    """A price file that can be used is named."""
+    good = tmp_path / "prices.json"
+    good.write_text('{"prices": []}')
+
+    found = _findings(FLOWSPAN_PRICES=str(good))[-1]
+
+    assert (found.level, found.text) == ("ok", str(good))
