@@ -71,7 +71,7 @@ def record(folder: Path, watch: Callable[[int, float], None]) -> tuple[int, str]
             steps = len(list((ROOT / folder / "output").glob("nodes-*.pickle")))
             watch(steps, time.monotonic() - began)
         except KeyboardInterrupt:
-            program.wait()  # the terminal interrupted it as well
+            program.communicate()  # the terminal interrupted it as well
             raise
         else:
             return program.returncode, said
@@ -171,6 +171,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
+        print()
         sys.exit(130)
     except BrokenPipeError:  # what reads us has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
