@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from flowspan.instrumentation.engines.writehere import labels
+from flowspan.instrumentation.engines.writehere.frames import STEP, here
 from flowspan.semconv import (
     EVENT_STATE_TRANSITION,
     NODE_ID,
@@ -56,8 +56,8 @@ def status(node: Any) -> str:
 def transition(call: Call, node: Any, before: str, cause: str) -> None:
     """Tell the step around a call that a node's status changed, if it did."""
     after = status(node)
-    frame = call.nearest(labels.STEP) or call.frame
-    if after != before and frame is not None:
+    if after != before:
+        frame = call.nearest(STEP) or here(call)
         frame.event(EVENT_STATE_TRANSITION, transition_attributes(node, before, after, cause))
 
 

@@ -15,7 +15,14 @@ from flowspan.instrumentation.engines.writehere.describing import (
     task_type,
     transition_attributes,
 )
-from flowspan.instrumentation.engines.writehere.labels import EXAM_GRAPH, FIND, RUN, STEP
+from flowspan.instrumentation.engines.writehere.frames import (
+    EXAM_GRAPH,
+    FIND,
+    RUN,
+    STEP,
+    caller,
+    is_in,
+)
 from flowspan.instrumentation.integration import Attributes, Call, Event, Patch
 from flowspan.semconv import EVENT_STATE_TRANSITION, NODE_ID
 
@@ -63,7 +70,7 @@ def _run_finished(_call: Call, result: Any) -> Iterable[Event]:
 
 
 def _saving_state(call: Call) -> Iterable[Event]:
-    if call.frame is not None and call.frame.label == RUN:
+    if is_in(call, RUN):
         yield Event("Saving state", {"folder": str(call.argument("folder", 0))})
 
 
@@ -79,10 +86,10 @@ def _step_request(call: Call) -> Attributes:
 
 def _step_number(call: Call) -> int:
     """The loop's number, from 0, which only the name of the step's log file tells; else a count."""
-    counted = 0
-    if call.enclosing is not None:
-        counted = call.enclosing.notes.get("steps", 0)
-        call.enclosing.notes["steps"] = counted + 1
+    run = caller(call, RUN)
+    counted = 0 if run is None else run.notes.get("steps", 0)
+    if run is not None:
+        run.notes["steps"] = counted + 1
     last = str(call.argument("log_fn", 2)).rpartition("/")[2]
     return int(last) if last.isascii() and last.isdigit() else counted
 
@@ -94,12 +101,8 @@ def _step_started(call: Call) -> Iterable[Event]:
 
 def _root_made_ready(call: Call) -> Iterator[Event]:
     """The run itself makes the root node ready, right before its first step."""
-    run = call.enclosing
-    if (
-        run is None
-        or run.label != RUN
-        or run.notes.setdefault("root told", call.frame) != call.frame
-    ):
+    run = caller(call, RUN)
+    if run is None or run.notes.setdefault("root is told", call) is not call:
         return
     root, before = call.instance.root_node, run.call.snapshot
     if status(root) != before:
@@ -128,7 +131,7 @@ def _find_request(call: Call) -> Attributes:
 
 
 def _scan_started(call: Call) -> Iterable[Event]:
-    if call.enclosing is not None and call.enclosing.label == STEP:
+    if caller(call, STEP):
         yield Event("Finding next node", on="enclosing")
     yield Event("Scan started")
 
@@ -178,7 +181,7 @@ def _exam_request(call: Call) -> Attributes:
 
 
 def _exam_started(call: Call) -> Iterable[Event]:
-    if call.enclosing is not None and call.enclosing.label == STEP:
+    if caller(call, STEP):
         yield Event("Examining graph state", on="enclosing")
     yield Event("Examining node")
     node = _examined(call)

@@ -17,7 +17,7 @@ from flowspan.instrumentation.engines.writehere.describing import (
     transition,
 )
 from flowspan.instrumentation.engines.writehere.engine import created, saved_nodes
-from flowspan.instrumentation.engines.writehere.labels import (
+from flowspan.instrumentation.engines.writehere.frames import (
     CREATE,
     EVALUATE,
     EXAM_GRAPH,
@@ -25,6 +25,9 @@ from flowspan.instrumentation.engines.writehere.labels import (
     PLAN_TO_GRAPH,
     SELECT,
     STEP,
+    caller,
+    here,
+    is_in,
 )
 from flowspan.instrumentation.integration import Attributes, Call, Event, Patch
 
@@ -46,12 +49,8 @@ def _create_request(call: Call) -> Attributes:
     }
 
 
-def _in_plan(call: Call) -> bool:
-    return call.enclosing is not None and call.enclosing.label == PLAN_TO_GRAPH
-
-
 def _create_started(call: Call) -> Iterable[Event]:
-    if _in_plan(call):
+    if caller(call, PLAN_TO_GRAPH):
         task_info = call.argument("task_info", 3)
         attributes = {
             "task.id": str(call.argument("nid", 1)),
@@ -62,7 +61,7 @@ def _create_started(call: Call) -> Iterable[Event]:
 
 
 def _create_finished(call: Call, _result: Any) -> Iterable[Event]:
-    if _in_plan(call):
+    if caller(call, PLAN_TO_GRAPH):
         yield Event("Node created", created(call.instance), on="enclosing")
 
 
@@ -74,8 +73,8 @@ def _select_request(call: Call) -> Attributes:
 
 
 def _select_started(call: Call) -> Iterable[Event]:
-    step = call.enclosing
-    if step is not None and step.label == STEP:
+    step = caller(call, STEP)
+    if step is not None:
         # The step writes the nodes, if at all, right before it acts.
         for event in saved_nodes(step.call):
             yield event._replace(on="enclosing")
@@ -94,11 +93,12 @@ def _select_finished(call: Call, result: Any) -> Iterable[Event]:
 
 def _select_failed(call: Call, _error: BaseException) -> Attributes:
     """Without an action begun, the engine tried every condition of an active status in vain."""
-    if call.frame is not None and "action" not in call.frame.notes and call.instance.is_activate:
+    frame = here(call)
+    if "action" not in frame.notes and call.instance.is_activate:
         rows = call.instance.status_action_mapping.get(call.instance.status, ())
         for event in _checked(call, rows, None):
-            call.frame.event(event.name, event.attributes)
-        call.frame.event("No condition matched")
+            frame.event(event.name, event.attributes)
+        frame.event("No condition matched")
     return {}
 
 
@@ -161,24 +161,26 @@ def _execute_request(call: Call) -> Attributes:
 
 
 def _execute_started(call: Call) -> Iterable[Event]:
-    if call.enclosing is not None and call.enclosing.label == SELECT:
-        call.enclosing.notes["action"] = _action(call)
+    selection = caller(call, SELECT)
+    if selection is not None:
+        selection.notes["action"] = _action(call)
         for event in _selected(call, _action(call)):
             yield event._replace(on="enclosing")
 
 
 def _execute_response(call: Call, _result: Any) -> Attributes:
     # An atomic node's final_aggregate names an agent and calls none.
-    return {"agent.called": call.frame is not None and "agent" in call.frame.notes}
+    return {"agent.called": "agent" in here(call).notes}
 
 
-def _execute_finished(_call: Call, _result: Any) -> Iterable[Event]:
-    yield Event("Storing action result")
-    yield Event("Action completed")
+def _execute_finished(call: Call, _result: Any) -> Iterable[Event]:
+    if call.detail != "minimal":
+        yield Event("Storing action result")
+        yield Event("Action completed")
 
 
 def _agent_obtained(call: Call, result: Any) -> Iterable[Event]:
-    if call.frame is not None and call.frame.label == EXECUTE:
+    if is_in(call, EXECUTE):
         yield Event("Agent proxy obtained", {"agent.class": type(result).__name__})
 
 
@@ -194,7 +196,7 @@ def _evaluate_request(call: Call) -> Attributes:
 
 
 def _evaluate_started(call: Call) -> Iterable[Event]:
-    if call.enclosing is not None and call.enclosing.label == EXAM_GRAPH:
+    if caller(call, EXAM_GRAPH):
         yield Event("Calling node.do_exam", on="enclosing")
     yield Event("Exam started")
 
@@ -257,16 +259,12 @@ def _plan_finished(call: Call, _result: Any) -> Iterable[Event]:
     yield Event("Graph construction complete", attributes)
 
 
-def _fills_a_plan(call: Call) -> bool:
-    return call.frame is not None and call.frame.label == PLAN_TO_GRAPH
-
-
 def _adding_node(call: Call) -> Iterable[Event]:
     """By the time that a node is added, its dependencies are complete."""
-    node = call.argument("node", 0)
-    if call.frame is None or not _fills_a_plan(call):
+    if not is_in(call, PLAN_TO_GRAPH):
         return
-    planned = (call.frame.call.snapshot or {}).get(str(node.nid), set())
+    node = call.argument("node", 0)
+    planned = (here(call).call.snapshot or {}).get(str(node.nid), set())
     parents = [str(parent.nid) for parent in node.node_graph_info["parent_nodes"]]
     implicit = [nid for nid in parents if nid not in planned]
     if implicit:
@@ -280,7 +278,7 @@ def _adding_node(call: Call) -> Iterable[Event]:
 
 
 def _added_node(call: Call, _result: Any) -> Iterable[Event]:
-    if _fills_a_plan(call):
+    if is_in(call, PLAN_TO_GRAPH):
         yield Event("Graph updated: add_node", {"node.nid": str(call.argument("node", 0).nid)})
 
 
@@ -290,22 +288,22 @@ def _edge(call: Call) -> Attributes:
 
 
 def _adding_edge(call: Call) -> Iterable[Event]:
-    if _fills_a_plan(call):
+    if is_in(call, PLAN_TO_GRAPH):
         yield Event("Adding edge", _edge(call))
 
 
 def _added_edge(call: Call, _result: Any) -> Iterable[Event]:
-    if _fills_a_plan(call):
+    if is_in(call, PLAN_TO_GRAPH):
         yield Event("Graph updated: add_edge", _edge(call))
 
 
 def _sorting(call: Call) -> Iterable[Event]:
-    if _fills_a_plan(call):
+    if is_in(call, PLAN_TO_GRAPH):
         yield Event("Calling graph.topological_sort")
 
 
 def _sorted(call: Call, _result: Any) -> Iterable[Event]:
-    if _fills_a_plan(call):
+    if is_in(call, PLAN_TO_GRAPH):
         length = len(call.instance.topological_task_queue)
         yield Event("Graph updated: topological_sort", {"result.queue.length": length})
 

@@ -10,7 +10,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from flowspan.instrumentation.engines.writehere.describing import digest, settings
-from flowspan.instrumentation.engines.writehere.labels import LLM_INTERACTION, SEARCH_MERGE
+from flowspan.instrumentation.engines.writehere.frames import (
+    LLM_INTERACTION,
+    SEARCH_MERGE,
+    here,
+    is_in,
+)
 from flowspan.instrumentation.integration import Attributes, Call, Event, Frame, Patch
 from flowspan.semconv import (
     CACHE_HIT,
@@ -67,17 +72,15 @@ def _named(rules: dict[str, Any], *keys: str) -> list[str]:
 
 
 def _template_chosen(call: Call) -> Attributes:
-    key = None if call.frame is None else _VERSION_OF.get(call.frame.label)
+    key = _VERSION_OF.get(here(call).label)
     return {} if key is None else {key: type(call.instance).__name__}
 
 
 def _choosing(call: Call) -> Iterable[Event]:
     """The engine asks a template for its system message right after it has chosen it."""
-    if call.frame is None:
-        return
     name = type(call.instance).__name__
-    logic, candidates = _logic(call.frame)
-    if call.frame.label in _VERSION_OF:
+    logic, candidates = _logic(here(call))
+    if is_in(call, *_VERSION_OF):
         attributes = {"logic_path": logic, "determined_version": name}
         yield Event("Determining prompt version", attributes)
     selected: dict[str, Any] = {
@@ -87,7 +90,7 @@ def _choosing(call: Call) -> Iterable[Event]:
         PROMPT_CANDIDATES: candidates or [name],
     }
     yield Event(EVENT_PROMPT_SELECTED, selected)
-    if call.frame.label in _VERSION_OF:
+    if is_in(call, *_VERSION_OF):
         yield Event("Constructing system message")
 
 
@@ -101,21 +104,21 @@ def _own_prompts(call: Call) -> Iterable[Event]:
 
 
 def _memory_collected(call: Call, result: Any) -> Iterable[Event]:
-    if call.frame is not None and call.frame.label == LLM_INTERACTION:
+    if is_in(call, LLM_INTERACTION):
         keys = [str(key) for key in result] if isinstance(result, dict) else None
         yield Event("Collecting memory info", {"keys": keys})
 
 
 def _constructing(call: Call) -> Iterable[Event]:
-    if call.frame is not None and call.frame.label in _VERSION_OF:
+    if is_in(call, *_VERSION_OF):
         yield Event("Preparing prompt arguments", {"keys": list(call.kwargs)})
 
 
 def _constructed(call: Call, prompt: Any) -> Iterable[Event]:
-    if not isinstance(prompt, str) or call.frame is None:
+    if not isinstance(prompt, str):
         return
     sha256 = digest(prompt)
-    if call.frame.label in _VERSION_OF:
+    if is_in(call, *_VERSION_OF):
         attributes: dict[str, Any] = {"prompt.hash": sha256, "prompt.length": len(prompt)}
         yield Event("Prompt constructed", attributes)
     neutral: dict[str, Any] = {
@@ -130,14 +133,14 @@ def _constructed(call: Call, prompt: Any) -> Iterable[Event]:
 
 
 def _answered(call: Call, choices: Any) -> Iterable[Event]:
-    if call.frame is None or call.frame.label not in _VERSION_OF:
+    if not is_in(call, *_VERSION_OF):
         return
     text = _text(choices)
     attributes: dict[str, Any] = {}
     if text is not None:
         attributes = {"response.hash": digest(text), "response.length": len(text)}
     yield Event("LLM response received", attributes)
-    yield Event("Parsing LLM result", {"parse_args": call.frame.notes.get("parse_args")})
+    yield Event("Parsing LLM result", {"parse_args": here(call).notes.get("parse_args")})
 
 
 def _text(choices: Any) -> str | None:
@@ -151,11 +154,11 @@ def _text(choices: Any) -> str | None:
 
 def _from_cache(call: Call, value: Any) -> Iterable[Event]:
     """A cached answer makes no request and so has no model call's span: it is marked here."""
-    if value is None or call.frame is None:
+    if value is None:
         return
     name, request = str(call.argument("name", 0)), call.argument("call_args_dict", 1)
-    if name == _MODEL_CALLS and call.frame.label in _VERSION_OF:
-        call.frame.describe({CACHE_HIT: True})
+    if name == _MODEL_CALLS and is_in(call, *_VERSION_OF):
+        here(call).describe({CACHE_HIT: True})
     model = request.get("model") if isinstance(request, dict) else None
     yield Event("Cache hit", {"cache.name": name, REQUEST_MODEL: model, CACHE_HIT: True})
 

@@ -13,11 +13,14 @@ from flowspan.instrumentation.engines.writehere.describing import (
     task,
     task_type,
 )
-from flowspan.instrumentation.engines.writehere.labels import (
+from flowspan.instrumentation.engines.writehere.frames import (
     EXECUTE,
     FORWARD,
     LLM_INTERACTION,
     SEARCH_MERGE,
+    caller,
+    here,
+    is_in,
 )
 from flowspan.instrumentation.integration import Attributes, Call, Event, Frame, Patch
 from flowspan.semconv import ATTEMPT, ERROR_TYPE, EVENT_RETRY
@@ -52,17 +55,23 @@ def _article_length(call: Call) -> int:
 
 
 def _forward_started(call: Call) -> Iterable[Event]:
-    if call.enclosing is not None and call.enclosing.label == EXECUTE:
-        call.enclosing.notes["agent"] = _agent_class(call)
+    action = caller(call, EXECUTE)
+    if action is not None:
+        action.notes["agent"] = _agent_class(call)
+    if call.detail == "minimal":
+        return
+    if action is not None:
         yield Event("Calling agent.forward", on="enclosing")
     yield Event("Agent execution started")
     yield from _STARTED.get(_agent_class(call), _nothing)(call)
 
 
 def _forward_finished(call: Call, result: Any) -> Iterable[Event]:
+    if call.detail == "minimal":
+        return
     yield from _FINISHED.get(_agent_class(call), _nothing)(call)
     yield Event("Agent execution finished")
-    if call.enclosing is not None and call.enclosing.label == EXECUTE:
+    if caller(call, EXECUTE):
         attributes = {"result.summary": summary(result)}
         yield Event("Agent forward finished", attributes, on="enclosing")
 
@@ -103,13 +112,12 @@ def _planner_started(call: Call) -> Iterator[Event]:
 
 
 def _decided(call: Call, decision: str) -> Iterator[Event]:
-    if call.frame is not None:
-        call.frame.notes["decision"] = decision
+    here(call).notes["decision"] = decision
     yield Event("Planning decision", {"decision": decision})
 
 
 def _planner_finished(call: Call) -> Iterator[Event]:
-    notes = {} if call.frame is None else call.frame.notes
+    notes = here(call).notes
     if "decision" not in notes:  # asked whether it is atomic, and not for a plan
         yield from _decided(call, "atomic")
     if notes.get("decision") != "recursive":
@@ -122,8 +130,7 @@ def _plan_parsed(call: Call, result: Any) -> Iterable[Event]:
 
 
 def _plan_not_parsed(call: Call, _error: BaseException) -> Attributes:
-    if call.frame is not None:
-        call.frame.event("Parsing planning result", _parsing(call, successful=False))
+    here(call).event("Parsing planning result", _parsing(call, successful=False))
     return {}
 
 
@@ -183,8 +190,8 @@ def _interaction_request(call: Call) -> Attributes:
 
 
 def _interaction_started(call: Call) -> Iterable[Event]:
-    agent, agent_type = call.enclosing, _agent_type(call)
-    if agent is None or agent.label != FORWARD or agent_type not in _ASKING:
+    agent, agent_type = caller(call, FORWARD), _agent_type(call)
+    if agent is None or agent_type not in _ASKING:
         return
     retries = _retries(call, agent, agent_type)
     attributes: dict[str, Any] = {"retry_count": retries}
@@ -206,7 +213,7 @@ def _retries(call: Call, frame: Frame, question: str) -> int:
 
 
 def _interaction_finished(call: Call, result: Any) -> Iterable[Event]:
-    if call.enclosing is None or call.enclosing.label != FORWARD or not isinstance(result, dict):
+    if not caller(call, FORWARD) or not isinstance(result, dict):
         return
     if _agent_type(call) == "atom":
         yield Event("Atom check LLM result received", _verdict(call, result), on="enclosing")
@@ -243,22 +250,16 @@ def _merge_request(call: Call) -> Attributes:
 
 
 def _merge_started(call: Call) -> Iterable[Event]:
-    if call.enclosing is not None and call.enclosing.label == FORWARD:
+    if caller(call, FORWARD):
         yield Event("Calling LLM Merge (search_merge)", on="enclosing")
 
 
 # --- Agent.call_llm: one model call from prompt to parsed answer ---------------------------------
 
 
-def _in_interaction(call: Call) -> Frame | None:
-    frame = call.frame
-    inside = frame is not None and frame.label in (LLM_INTERACTION, SEARCH_MERGE)
-    return frame if inside else None
-
-
 def _model_chosen(call: Call) -> Attributes:
     """What is really used: configurations without a model get the engine's default in silence."""
-    if _in_interaction(call) is None:
+    if not is_in(call, LLM_INTERACTION, SEARCH_MERGE):
         return {}
     return {
         "llm.model": call.argument("model", default="gpt-4o"),
@@ -267,16 +268,16 @@ def _model_chosen(call: Call) -> Attributes:
 
 
 def _asking_model(call: Call) -> Iterable[Event]:
-    frame = _in_interaction(call)
-    if frame is None:
+    if not is_in(call, LLM_INTERACTION, SEARCH_MERGE):
         return
+    frame = here(call)
     frame.notes["parse_args"] = [str(key) for key in call.argument("parse_arg_dict", 2) or ()]
     retries = _retries(call, frame, "call") if frame.label == SEARCH_MERGE else None
     yield Event("Calling LLM", {"retry_count": retries})
 
 
 def _answer_parsed(call: Call, result: Any) -> Iterable[Event]:
-    if _in_interaction(call) is not None:
+    if is_in(call, LLM_INTERACTION, SEARCH_MERGE):
         keys = [str(key) for key in result] if isinstance(result, dict) else None
         yield Event("LLM interaction finished", {"parsed_result.keys": keys})
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from flowspan.instrumentation.engines.writehere.labels import FORWARD
+from flowspan.instrumentation.engines.writehere.frames import FORWARD, is_in
 from flowspan.instrumentation.integration import Call, Event, Patch
 
 
-def _in_agent(call: Call) -> bool:
-    return call.frame is not None and call.frame.label == FORWARD
-
-
 def _initializing(call: Call) -> Iterable[Event]:
-    if _in_agent(call):
+    if is_in(call, FORWARD):
         attributes = {
             "prompt_version": call.argument("prompt_version", 0),
             "model": call.argument("model", default="gpt-4o"),
@@ -24,12 +20,12 @@ def _initializing(call: Call) -> Iterable[Event]:
 
 
 def _calling(call: Call) -> Iterable[Event]:
-    if _in_agent(call):  # the message is the task's goal, which the span has too
+    if is_in(call, FORWARD):  # the message is the task's goal, which the span has too
         yield Event("Calling React Agent chat", {"message": str(call.argument("message", 0))})
 
 
 def _processing(call: Call, result: Any) -> Iterable[Event]:
-    if _in_agent(call) and isinstance(result, dict):
+    if is_in(call, FORWARD) and isinstance(result, dict):
         pages = sum(len(turn.get("web_pages") or ()) for turn in result.get("result") or ())
         attributes = {"num_pages": pages, "num_turns": len(result.get("ori") or ())}
         yield Event("Processing React Agent results", attributes)

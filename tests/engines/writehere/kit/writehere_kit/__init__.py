@@ -1,0 +1,1 @@
+"""What the tests of WriteHERE share: answers, runs of both programs, comparisons."""

@@ -1,0 +1,1 @@
+"""Registries, tags and files."""
