@@ -16,16 +16,20 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from click.testing import CliRunner
+
+from flowspan.cli.group import VERBS, flowspan
 from flowspan.config import VARIABLES, Settings, Variable
 from flowspan.instrumentation import clients, engines
 from flowspan.instrumentation.integration import Integration
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGES: Final = ("README.md", "docs/settings.md", "docs/architecture.md")
+PAGES: Final = ("README.md", "docs/settings.md", "docs/architecture.md", "docs/cli.md")
 PICTURE: Final = "docs/pictures/run.svg"
 
 _PART: Final = re.compile(
@@ -111,6 +115,11 @@ def _layers() -> str:
     return "```text\n" + "\n".join(layers) + "\n```\n"
 
 
+def _help(*verb: str) -> str:
+    asked = CliRunner().invoke(flowspan, [*verb, "--help"], prog_name="flowspan", terminal_width=88)
+    return f"```text\n{asked.stdout}```\n"
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(line)} |\n" for line in (head, *rows)]
     return "".join((lines[0], "|---" * len(head), "|\n", *lines[1:]))
@@ -121,6 +130,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "all settings": lambda: _settings(one for one in VARIABLES if one.name not in _INTERNAL),
     "seen": _seen,
     "layers": _layers,
+    "help flowspan": _help,
+    **{f"help {verb}": partial(_help, verb) for verb in VERBS},
 }
 """What makes each generated part."""
 
