@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from flowspan import semconv
 from flowspan.instrumentation.clients.wire import describe
+from flowspan.instrumentation.clients.wire.background import usage_of_background
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
@@ -132,7 +133,9 @@ def _row(target: str, shape: Shape) -> Patch:
         return describe.response_attributes(shape, _answer(call, result))
 
     def usage(call: Call, result: Any) -> Usage | None:
-        return describe.usage_of(shape, call.kwargs, _answer(call, result))
+        answer = _answer(call, result)
+        found = describe.usage_of(shape, call.kwargs, answer)
+        return usage_of_background(shape, answer) if found is None else found
 
     def outcome(call: Call, result: Any) -> str | None:
         return describe.error_type(_answer(call, result))
