@@ -1,0 +1,72 @@
+"""Whether memory stays flat over many runs."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import Final
+
+from benchmarks import ledger
+from benchmarks.clock import Spread
+from benchmarks.result import Report, Row
+from benchmarks.sides import FLOWSPAN, Flowspan
+from benchmarks.telemetry import Telemetry
+
+_RUNS: Final = 10_000
+_QUICK_RUNS: Final = 2_000
+_FLUSH_EVERY: Final = 100
+_MOST_BLOCKS_A_RUN: Final = 0.05
+_MOST_KIBIBYTES: Final = 2048
+
+
+def _resident() -> float:
+    """Resident memory of this process in KiB; 0 where the system does not tell (no /proc)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return 0.0
+    text = status.read_text()
+    return float(text.partition("VmRSS:")[2].split(maxsplit=1)[0])
+
+
+def _runs(side: Flowspan, telemetry: Telemetry, count: int) -> tuple[int, float]:
+    """Blocks of memory in use, and resident memory, after so many runs."""
+    for number in range(1, count + 1):
+        side.engine.run(side.engine.step)
+        if number % _FLUSH_EVERY == 0:
+            telemetry.settle("runs", traced=True)
+    gc.collect()
+    return sys.getallocatedblocks(), _resident()
+
+
+def measure(report: Report, *, quick: bool) -> None:
+    """Add what is left of each run once its spans are delivered."""
+    runs = _QUICK_RUNS if quick else _RUNS
+    telemetry = Telemetry()
+    side = Flowspan(telemetry, ledger.loaded_pricer())
+    side.install()
+    try:
+        blocks, resident = _runs(side, telemetry, runs // 10)
+        blocks_after, resident_after = _runs(side, telemetry, runs)
+    finally:
+        side.uninstall()
+    each = (blocks_after - blocks) / runs
+    grown = resident_after - resident
+    report.rows += [
+        Row(
+            subject=f"memory over {runs:,} runs",
+            side=FLOWSPAN,
+            value=Spread.of([each]),
+            unit="blocks/run",
+            aim=f"≤ {_MOST_BLOCKS_A_RUN}",
+            met=each <= _MOST_BLOCKS_A_RUN,
+        ),
+        Row(
+            subject=f"resident memory over {runs:,} runs",
+            side=FLOWSPAN,
+            value=Spread.of([grown]),
+            unit="KiB",
+            aim=f"≤ {_MOST_KIBIBYTES} KiB",
+            met=grown <= _MOST_KIBIBYTES,
+        ),
+    ]
