@@ -63,7 +63,10 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The same for machines."""
-        return asdict(self)
+        found = asdict(self)
+        for row in found["rows"]:
+            row["value"] = row["value"]._asdict()
+        return found
 
 
 def ratio(ours: float | None, theirs: float | None) -> float | None:
