@@ -475,3 +475,81 @@ def test_what_is_said_about_refusals_is_what_was_raised(path: Path) -> None:
     refusal: Any = StoreError("in words")
 
     assert faults.reading_sentence(refusal, path) == "in words"
+
+
+def test_a_damaged_store_that_cannot_be_renamed_stays(
+    tmp_path: Path, spans: Spans, said: Callable[[], list[str]]
+) -> None:
+    """Its name is as long as names may be."""
+    path = tmp_path / ("x" * 240 + ".db")
+    path.write_bytes(b"damage" * 1_000)
+
+    assert StoreSpanExporter(path).export([spans.one()]) is FAILURE
+
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert len(said()) == 1
+
+
+def test_a_damaged_store_that_was_replaced_meanwhile_is_not_mentioned(
+    exporter: StoreSpanExporter, path: Path, said: Callable[[], list[str]]
+) -> None:
+    assert exporter.writer is not None
+    path.parent.mkdir()
+    path.touch()
+
+    assert exporter.writer._set_aside(deadline=0)
+
+    assert said() == []
+
+
+def test_a_file_that_may_not_be_written_is_not_even_opened(
+    exporter: StoreSpanExporter,
+    path: Path,
+    spans: Spans,
+    said: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path.parent.mkdir()
+    path.touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    assert exporter.export([spans.one()]) is FAILURE
+
+    assert [file.name for file in path.parent.iterdir()] == ["traces.db"]
+    assert "is read-only" in said()[0]
+
+
+def test_where_the_log_cannot_be_shared_there_is_none(
+    exporter: StoreSpanExporter, path: Path, spans: Spans, reading: Callable[[], Store]
+) -> None:
+    path.parent.mkdir()
+    path.with_name("traces.db-shm").mkdir()
+
+    assert exporter.export([spans.one()]) is SUCCESS
+
+    path.with_name("traces.db-shm").rmdir()
+    assert reading().info().journal_mode != "wal"
+
+
+def test_who_cannot_have_the_writer_in_time_does_without(
+    exporter: StoreSpanExporter, spans: Spans
+) -> None:
+    assert exporter.writer is not None
+    with exporter.writer._lock:
+        assert exporter.export([spans.one()]) is FAILURE
+        assert not exporter.writer.close(0)
+        assert not exporter.writer.attempt(lambda _: True)
+
+    assert exporter.force_flush()
+
+
+def test_a_thread_that_cannot_be_started_any_more_harms_nobody(
+    exporter: StoreSpanExporter, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    assert exporter.export([spans.one()]) is SUCCESS
+    exporter.shutdown()

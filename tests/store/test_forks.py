@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from flowspan.store import forks
+from flowspan.store import writer as writing
 from flowspan.store.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -230,12 +231,50 @@ def test_a_fork_that_nobody_was_told_of_is_noticed_by_the_process_id(
     assert writer.write_ended([spans.one()])
 
 
-def test_writers_that_are_gone_are_not_told(path: Path) -> None:
-    from flowspan.store import forks  # noqa: PLC0415 - only here
+def test_a_fork_closes_the_connection_and_both_sides_open_their_own(
+    writer: StoreWriter, spans: Spans, reading: Callable[[], Store]
+) -> None:
+    assert writer.write_ended([spans.one()])
 
+    forks._before()
+    assert not writer._connection.is_open
+    forks._in_parent()
+    assert writer.write_ended([spans.one()])
+    forks._before()
+    forks._in_child()
+
+    assert writer.write_ended([spans.one()])
+    assert reading().info().spans == 3
+
+
+def test_a_connection_that_was_inherited_is_never_used(
+    writer: StoreWriter, spans: Spans, said: Callable[[], list[str]]
+) -> None:
+    writer.write_ended([spans.one()])
+
+    forks._in_child()
+
+    assert not writer.write_ended([spans.one()])
+    assert not writer.heartbeat()
+    assert writer.flush()
+    assert writer.close()
+    assert len(said()) == 1
+    assert "was forked" in said()[0]
+
+
+def test_a_fork_does_not_wait_long_for_a_write(
+    writer: StoreWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "_LONGEST_FORK_WAIT", 0.01)
+    with writer._lock:
+        assert not writer.before_fork()
+        writer.after_fork_in_parent(closed=False)
+        assert writer._lock.locked()
+
+
+def test_writers_that_are_gone_are_not_told(path: Path) -> None:
     before = len(forks._watched)
-    threads = [StoreWriter(path) for _ in range(3)]
+    writers = [StoreWriter(path) for _ in range(3)]
     assert len(forks._watched) == before + 3
-    del threads
+    del writers
     assert len(forks._watched) == before
-    assert threading.active_count() >= 1

@@ -179,3 +179,24 @@ def test_without_a_boot_id_the_kernel_is_known_by_the_machines_name(
     monkeypatch.setattr(liveness, "_BOOT_ID", tmp_path / "none")
 
     assert liveness.kernel() == os.uname().nodename
+
+
+def test_a_lock_that_went_while_it_was_looked_at_is_not_swept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name may be another file's by then."""
+    dead = Presence(path)
+    lock = lock_folder(path) / str(dead.record().lock)
+    dead.forget()
+    flock = fcntl.flock
+
+    def replacing(descriptor: int, how: int) -> None:
+        lock.rename(lock.with_name("old"))
+        lock.touch()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", replacing)
+
+    liveness._remove_if_free(lock)
+
+    assert lock.exists()

@@ -121,6 +121,76 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
         assert value(connection, "SELECT count(*) FROM spans") == 0
 
 
+def test_a_reader_delays_the_change_of_how_the_file_is_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that was on a network disk is on a local one now, and somebody is reading it."""
+    monkeypatch.setattr(opening, "_has_shared_memory", lambda _: False)
+    opened(path).close()
+    monkeypatch.undo()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM spans").fetchall()
+        done = threading.Timer(0.3, lambda: reader.execute("ROLLBACK"))
+        done.start()
+
+        with closing(opened(path)) as connection:
+            assert value(connection, "PRAGMA journal_mode") == "wal"
+
+        done.join()
+
+
+def test_migrations_follow_each_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = (*migrations.MIGRATIONS, ("CREATE TABLE a (b)",), ("CREATE TABLE c (d)",))
+    monkeypatch.setattr(migrations, "MIGRATIONS", later)
+    monkeypatch.setattr(migrations, "LATEST", 3)
+
+    with closing(opened(path)) as connection:
+        assert value(connection, "SELECT count(*) FROM a, c, spans") == 0
+        assert value(connection, "PRAGMA user_version") == 3
+
+
+def test_a_migration_that_another_process_made_first_is_not_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = migrations.check
+
+    def slow(connection: sqlite3.Connection, name: object) -> int:
+        found = check(connection, name)
+        monkeypatch.setattr(migrations, "check", check)
+        opened(path).close()
+        return found
+
+    path.parent.mkdir()
+    path.touch()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        monkeypatch.setattr(migrations, "check", slow)
+        migrations.migrate(connection, path)
+
+        assert value(connection, "PRAGMA user_version") == migrations.LATEST
+
+
+def test_a_store_that_another_process_is_just_making_is_waited_for(path: Path) -> None:
+    opened(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("PRAGMA user_version = 0")
+        other.execute("PRAGMA application_id = 0")
+        for table in other.execute("SELECT name FROM sqlite_master WHERE type = 'view'"):
+            assert table == ("spans",)
+        other.execute("DROP VIEW spans")
+        names = other.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in names:
+            other.execute(f"DROP TABLE {name}")
+        other.execute("BEGIN IMMEDIATE")
+        free = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+        free.start()
+
+        with closing(opened(path)) as connection:
+            assert value(connection, "SELECT count(*) FROM spans") == 0
+
+        free.join()
+
+
 def test_many_that_make_the_store_at_the_same_time_make_one(path: Path) -> None:
     failures: list[Exception] = []
     together = threading.Barrier(8)

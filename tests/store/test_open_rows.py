@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
@@ -309,3 +309,34 @@ def test_the_calling_thread_is_not_delayed(running: Running) -> None:
             assert time.perf_counter() - begun < 1
         finally:
             connection.rollback()
+
+
+def test_a_thread_that_cannot_be_started_any_more_harms_nobody(
+    running: Running, reading: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    running.tracer.start_span("root")
+    monkeypatch.undo()
+
+    running.processor.force_flush()
+
+    assert reading().runs()[0].status == "running"
+
+
+def test_a_forked_child_announces_only_what_is_its_own(running: Running) -> None:
+    running.tracer.start_span("the parent's")
+    running.processor.force_flush()
+
+    assert running.processor.before_fork()
+    running.processor.after_fork_in_parent(closed=True)
+    assert len(running.processor._announced) == 1
+    running.processor.after_fork_in_child(closed=True)
+
+    assert running.processor._announced == {}
+
+
+def test_a_span_without_a_context_is_ignored(running: Running) -> None:
+    running.processor.on_end(ReadableSpan("made by hand"))

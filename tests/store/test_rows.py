@@ -157,6 +157,17 @@ def test_texts_above_a_kibibyte_are_kept_apart_and_leave_a_preview(spans: Spans)
     assert json.loads(entry.contents[1][5]) == messages
 
 
+def test_events_keep_their_order_and_time(spans: Spans) -> None:
+    with spans.tracer.start_as_current_span("work") as span:
+        span.add_event("first", {"a": 1}, timestamp=5)
+        span.add_event("second", timestamp=4)
+
+    assert json.loads(row_of(spans.ended()[0])["events"]) == [
+        {"name": "first", "time_ns": 5, "attrs": {"a": 1}},
+        {"name": "second", "time_ns": 4, "attrs": {}},
+    ]
+
+
 def test_many_short_attributes_stay_together(spans: Spans) -> None:
     entry = RowBuilder().ended(spans.one("work", **{f"key{n}": "v" * 100 for n in range(50)}))
 

@@ -39,6 +39,11 @@ class _BrokenMapping(Mapping[str, Any]):
         return 1
 
 
+class _BrokenBytes(bytes):
+    def __bytes__(self) -> NoReturn:
+        raise RuntimeError("no")
+
+
 class _Word(str):
     __slots__ = ()
 
@@ -116,6 +121,7 @@ def test_what_json_can_say_comes_back_as_it_was(value: Any) -> None:
         (MappingProxyType({"a": (1, 2)}), {"a": [1, 2]}),
         (frozenset({1}), [1]),
         ([math.inf, frozenset({1}), _Word("w"), True, None], ["Infinity", [1], "w", True, None]),
+        (_BrokenBytes(b"a"), "<_BrokenBytes>"),
         (_BrokenMapping(), "<_BrokenMapping>"),
         ([_BrokenMapping()], "<list>"),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 from flowspan.store import schema
 from flowspan.store.aside import set_aside
 from flowspan.store.liveness import Presence
+from flowspan.store.migrations import store_id
 from flowspan.store.opening import Identity, identity, open_for_writing
 from flowspan.store.rows import SpanEntry, Values
 
@@ -33,6 +34,7 @@ class StoreConnection:
         self.generation = 0
         self._connection: sqlite3.Connection | None = None
         self._identity: Identity | None = None
+        self._store_id = ""
 
     def use(self) -> sqlite3.Connection:
         """An open connection to the file that has the name now.
@@ -45,12 +47,13 @@ class StoreConnection:
         if self._connection is not None and identity(self.path) == self._identity:
             return self._connection
         self.close()
-        before, self._identity = self._identity, identity(self.path)
-        self._connection = open_for_writing(self.path, deadline=time.monotonic())
-        self._identity = identity(self.path)
-        if self._identity != before:
-            self.generation += 1
-        return self._connection
+        self._identity = identity(self.path)  # should it be damaged
+        connection = open_for_writing(self.path, deadline=time.monotonic())
+        self._connection, self._identity = connection, identity(self.path)
+        # Not told by the inode: a new file may have the number that the deleted one had.
+        before, self._store_id = self._store_id, store_id(connection)
+        self.generation += self._store_id != before
+        return connection
 
     def write(self, entries: Sequence[SpanEntry]) -> None:
         """Write rows in one transaction: all of them, or none and an error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,7 +88,8 @@ class _Housekeeper:
             name="flowspan-store",
             daemon=True,
         )
-        self._thread.start()
+        with contextlib.suppress(RuntimeError):  # too late for a thread: the next program does it
+            self._thread.start()
 
     def _run(self, pruner: Pruner) -> None:
         while not self._stopped.wait(_PAUSE_BETWEEN_STEPS):

@@ -8,7 +8,6 @@ never between two forms.
 from __future__ import annotations
 
 import sqlite3
-import time
 from typing import Final
 
 from flowspan.errors import StoreError, StoreTooNewError
@@ -18,17 +17,23 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         f"PRAGMA application_id = {schema.APPLICATION_ID}",
         *schema.TABLES,
-        "INSERT INTO meta VALUES ('created_ns', '{now_ns}')",
+        "INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))))",
+        "INSERT INTO meta VALUES ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
     ),
 )
 """What to execute for each number, from 1."""
 
 LATEST: Final = len(MIGRATIONS)
 
+# In one statement: another process may be making the file just now.
+_FORM: Final = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+    FROM pragma_application_id, pragma_user_version"""
 
-def version(connection: sqlite3.Connection) -> int:
-    """Number of the last migration that the file has seen; 0 for a new file."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+def store_id(connection: sqlite3.Connection) -> str:
+    """Tells one store from another one under the same name."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()
+    return str(row[0]) if row else ""
 
 
 def check(connection: sqlite3.Connection, path: object) -> int:
@@ -45,21 +50,18 @@ def check(connection: sqlite3.Connection, path: object) -> int:
         StoreTooNewError: It was written by a newer flowspan.
         StoreError: It is another program's database.
     """
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    found = version(connection)
-    if application != schema.APPLICATION_ID:
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if application or found or tables:
-            raise StoreError(
-                f"{path} is the database of another program, not a flowspan store: "
-                "set FLOWSPAN_STORE to another file"
-            )
+    application, found, tables = connection.execute(_FORM).fetchone()
+    if application != schema.APPLICATION_ID and (application or found or tables):
+        raise StoreError(
+            f"{path} is the database of another program, not a flowspan store: "
+            "set FLOWSPAN_STORE to another file"
+        )
     if found > LATEST:
         raise StoreTooNewError(
             f"the store {path} was written by a newer flowspan (its form is {found}, this version "
             f"knows up to {LATEST}): upgrade flowspan, or set FLOWSPAN_STORE to another file"
         )
-    return found
+    return int(found)
 
 
 def migrate(connection: sqlite3.Connection, path: object) -> None:
@@ -90,7 +92,7 @@ def _apply(connection: sqlite3.Connection, number: int) -> None:
     for name in schema.VIEWS:
         connection.execute(f"DROP VIEW IF EXISTS {name}")
     for statement in MIGRATIONS[number - 1]:
-        connection.execute(statement.replace("{now_ns}", str(time.time_ns())))
+        connection.execute(statement)
     if number == LATEST:
         for view in schema.VIEWS.values():
             connection.execute(view)

@@ -87,15 +87,18 @@ class OpenRowProcessor(SpanProcessor):
         with self._starting:
             if self._thread is not None or self._stopped.is_set():
                 return
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._run, name="flowspan-store-open-rows", daemon=True
             )
             # A thread may inherit the context that it is started in, and would keep it for ever.
             token = attach(Context())
             try:
-                self._thread.start()
+                thread.start()
+            except RuntimeError:  # the interpreter is shutting down: shutdown() announces
+                return
             finally:
                 detach(token)
+            self._thread = thread
 
     def _run(self) -> None:
         while not self._stopped.is_set():

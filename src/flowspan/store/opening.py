@@ -18,7 +18,7 @@ import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from flowspan.errors import StoreError
 from flowspan.store import faults, migrations
@@ -51,6 +51,26 @@ def open_for_writing(path: Path, *, deadline: float) -> sqlite3.Connection:
         OSError: Its folder or file cannot be made.
     """
     _make_file(path)
+    if _has_shared_memory(path):
+        try:
+            return _open(path, deadline, _use_wal, locking="NORMAL")
+        except _NoSharedMemoryError:
+            pass
+    # A file in WAL mode can be read without shared memory by one connection that is alone.
+    return _open(path, deadline, _use_truncate, locking="EXCLUSIVE")
+
+
+class _NoSharedMemoryError(Exception):
+    """Found out by trying."""
+
+
+def _open(
+    path: Path,
+    deadline: float,
+    set_journal_mode: Callable[[sqlite3.Connection], None],
+    *,
+    locking: Literal["NORMAL", "EXCLUSIVE"],
+) -> sqlite3.Connection:
     # Not sqlite3.connect: instrumentations of SQLite patch that, and would trace our own writing.
     connection = sqlite3.Connection(
         f"{path.as_uri()}?mode=rw",
@@ -59,12 +79,41 @@ def open_for_writing(path: Path, *, deadline: float) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+    def prepare() -> None:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts before the first table
+        set_journal_mode(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_SIZE}")
+        migrations.migrate(connection, path)
+
     try:
-        until(deadline, lambda: _prepare(connection, path))
+        connection.execute(f"PRAGMA locking_mode = {locking}")
+        until(deadline, lambda: migrations.check(connection, path))
+        until(deadline, prepare)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")  # only the first use tells whether it works
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise
+        raise _NoSharedMemoryError from error
+
+
+def _use_truncate(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = TRUNCATE")
+    connection.execute("PRAGMA locking_mode = NORMAL")
+    connection.execute("SELECT count(*) FROM sqlite_master")  # lets the lock go
 
 
 def until(deadline: float, action: Callable[[], object]) -> None:
@@ -105,32 +154,6 @@ def _make_file(path: Path) -> None:
         # SQLite would open it all the same, and give its log the same mode, which then stays.
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "it may not be written", str(path)) from None
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    migrations.check(connection, path)
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts before the first table only
-    _set_journal_mode(connection, path)
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_SIZE}")
-    migrations.migrate(connection, path)
-
-
-def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
-    if _has_shared_memory(path) and _try_wal(connection):
-        return
-    connection.execute("PRAGMA journal_mode = TRUNCATE")
-
-
-def _try_wal(connection: sqlite3.Connection) -> bool:
-    try:
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # first use of it
-    except sqlite3.OperationalError as error:
-        if is_busy(error):
-            raise
-        return False
-    return bool(mode == "wal")
 
 
 def _has_shared_memory(path: Path) -> bool:

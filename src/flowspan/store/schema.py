@@ -8,7 +8,7 @@
      ├─ scope      which instrumentation made it
      ├─ process    who is writing it: tells an open span from an interrupted one
      └─ content    its texts above 1 KiB, so that scans never read prompts
-    meta       when and by which version the file was made
+    meta       the store's own id, and when it was made
 
 Ids are hex text, as in URLs, logs and ClickHouse.  Resources and scopes are numbered by a hash of
 what they say, so that two processes agree without asking each other.  SQLite 3.34 suffices: no
