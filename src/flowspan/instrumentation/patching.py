@@ -7,8 +7,11 @@ one that somebody else has replaced since is left alone (ours inside it then doe
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import sys
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,7 +20,8 @@ import wrapt
 
 from flowspan.instrumentation.machine import Machine, Site
 from flowspan.instrumentation.subclassing import SubclassWatch, subclasses_of
-from flowspan.instrumentation.wrapped import Wrapped
+from flowspan.instrumentation.targets import UnpatchableError, raw_attribute, resolve
+from flowspan.instrumentation.wrapped import Wrapped, patched_by
 from flowspan.instrumentation.wrappers import wrapper_for
 from flowspan.safety import guarded
 
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from flowspan.instrumentation.integration import Integration, Patch
 
 State = Literal["waiting", "applied", "missing", "failed"]
-_ABSENT: Final = object()
 
 
 @dataclass(slots=True)
@@ -51,23 +54,31 @@ class RowStatus:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class _Change:
-    """One attribute that was replaced."""
+    """One attribute that was replaced.
 
-    owner: Any
-    name: str
-    before: Any
-    ours: Any
-    site: Site
+    It keeps nothing of the program alive: a class that is dropped takes its change with it.
+    """
+
+    __slots__ = ("_inherited", "_name", "_owner", "_site")
+
+    def __init__(self, owner: weakref.ref[Any], name: str, site: Site, *, inherited: bool) -> None:
+        self._owner = owner
+        self._name = name
+        self._site = site
+        self._inherited = inherited
 
     def undo(self) -> None:
-        if vars(self.owner).get(self.name) is not self.ours:
+        owner = self._owner()
+        if owner is None:
             return
-        if self.before is _ABSENT:
-            delattr(self.owner, self.name)
+        ours = patched_by(vars(owner).get(self._name), self._site)
+        if ours is None:  # somebody else has replaced it since
+            return
+        if self._inherited:
+            delattr(owner, self._name)
         else:
-            setattr(self.owner, self.name, self.before)
+            setattr(owner, self._name, ours.__wrapped__)
 
 
 class _ModuleHooks:
@@ -108,7 +119,8 @@ class Patcher:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._changes: list[_Change] = []
+        self._changes: dict[int, _Change] = {}
+        self._numbers = itertools.count()
         self._watches: list[SubclassWatch] = []
         self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
         self._statuses: dict[int, RowStatus] = {}
@@ -141,8 +153,8 @@ class Patcher:
                 _hooks.forget(module, apply)
             for watch in reversed(self._watches):
                 watch.undo()
-            for change in reversed(self._changes):
-                guarded(f"undo {change.name}", change.undo)
+            for change in reversed(list(self._changes.values())):
+                guarded("undo of a patch", change.undo)
             self._changes.clear()
             self._watches.clear()
             self._registered.clear()
@@ -158,7 +170,7 @@ class Patcher:
     ) -> None:
         status = self._statuses[id(patch)]
         try:
-            owner, name = _resolve(module, patch.path)
+            owner, name = resolve(module, patch.path)
             site = Site(self._machine, integration, patch)
             if scripts.pending:
                 scripts.watch(site)
@@ -168,6 +180,9 @@ class Patcher:
         except AttributeError as error:
             status.state = "missing"
             status.detail = f"{patch.module} has no {patch.path} ({error})"
+        except UnpatchableError as reason:
+            status.state = "failed"
+            status.detail = f"{patch.target} cannot be patched: it {reason}"
         except Exception as error:  # noqa: BLE001 - one row must not cost the others
             status.state = "failed"
             status.detail = f"{patch.target} could not be patched: {type(error).__name__}: {error}"
@@ -176,14 +191,14 @@ class Patcher:
 
     def apply_to_script(self, integration: Integration, patch: Patch, module: ModuleType) -> None:
         """Apply a row to the same name in ``__main__``."""
-        owner, name = _resolve(module, patch.path)
+        owner, name = resolve(module, patch.path)
         self._replace(owner, name, Site(self._machine, integration, patch))
         self._statuses[id(patch)].state = "applied"
 
     def _follow_subclasses(self, base: Any, name: str, site: Site) -> None:
         def override(subclass: type) -> None:
             if name in vars(subclass):
-                guarded(f"{site.place} of {subclass.__name__}", self._replace, subclass, name, site)
+                guarded(f"{site.place} of a subclass", self._replace_override, subclass, name, site)
 
         for subclass in subclasses_of(base):
             override(subclass)
@@ -191,32 +206,29 @@ class Patcher:
         with self._lock:
             self._watches.append(watch)
 
+    def _replace_override(self, owner: type, name: str, site: Site) -> None:
+        with contextlib.suppress(UnpatchableError):  # overridden by None, a property and the like
+            self._replace(owner, name, site)
+
     def _replace(self, owner: Any, name: str, site: Site) -> None:
         with self._lock:
-            original = _raw_attribute(owner, name)
-            if any(change.ours is original and change.site is site for change in self._changes):
-                return  # an override that is the same object as one that is patched already
-            function = getattr(original, "__func__", original)
-            ours = Wrapped(original, wrapper_for(site, function))
-            before = vars(owner).get(name, _ABSENT)
-            setattr(owner, name, ours)
-            self._changes.append(_Change(owner, name, before, vars(owner)[name], site))
+            original = raw_attribute(owner, name)
+            inherited = name not in vars(owner)
+            # An override that is the patched one by another name, or a class made a second time
+            # from the parts of the first (as dataclasses do for slots), is seen already.
+            if patched_by(original, site) is None:
+                function = getattr(original, "__func__", original)
+                setattr(owner, name, Wrapped(original, wrapper_for(site, function), site))
+            self._remember(owner, name, site, inherited=inherited)
 
+    def _remember(self, owner: Any, name: str, site: Site, *, inherited: bool) -> None:
+        number = next(self._numbers)
+        changes = self._changes
 
-def _resolve(module: Any, path: str) -> tuple[Any, str]:
-    owner = module
-    *outer, name = path.split(".")
-    for part in outer:
-        owner = getattr(owner, part)
-    return owner, name
+        def forget(_: Any) -> None:
+            changes.pop(number, None)
 
-
-def _raw_attribute(owner: Any, name: str) -> Any:
-    """The attribute as its class or module holds it: not bound, descriptors as they are."""
-    for holder in getattr(owner, "__mro__", (owner,)):
-        if name in vars(holder):
-            return vars(holder)[name]
-    return getattr(owner, name)
+        changes[number] = _Change(weakref.ref(owner, forget), name, site, inherited=inherited)
 
 
 class _Scripts:

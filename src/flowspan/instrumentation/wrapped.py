@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import MethodType
-from typing import Any
+from typing import Any, cast
 
 import wrapt
 
@@ -43,17 +43,20 @@ class Wrapped(wrapt.FunctionWrapper[..., Any]):
 
     __bound_function_wrapper__ = BoundWrapped
 
-    def __init__(self, wrapped: Any, wrapper: Any) -> None:
+    def __init__(self, wrapped: Any, wrapper: Any, site: Any) -> None:
         super().__init__(wrapped, wrapper)
-        self._self_of_class: Any = None
+        self._self_site = site
+        self._self_static = isinstance(wrapped, staticmethod)
+        self._self_of_a_class = isinstance(wrapped, classmethod)
+        self._self_unbound: Any = None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Bind; reached through a class a plain function is the same object every time."""
-        if instance is not None or isinstance(self.__wrapped__, classmethod | staticmethod):
+        """Bind; a function that is not bound is the same object every time, as the original is."""
+        if (instance is not None and not self._self_static) or self._self_of_a_class:
             return super().__get__(instance, owner)
-        if self._self_of_class is None:
-            self._self_of_class = super().__get__(None, owner)
-        return self._self_of_class
+        if self._self_unbound is None:
+            self._self_unbound = super().__get__(None, owner)
+        return self._self_unbound
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle as a global name, or as the original."""
@@ -79,8 +82,18 @@ def _reduced(wrapped: Any) -> Any:
         found = getattr(found, part, None)
     if found is wrapped:
         return wrapped.__qualname__
-    return _itself, (wrapped.__wrapped__,)
+    # ``cast`` gives its second argument back: a pickle can be read where flowspan is not installed.
+    return cast, (None, wrapped.__wrapped__)
 
 
-def _itself(value: Any) -> Any:
-    return value
+def patched_by(found: Any, site: Any) -> Wrapped | None:
+    """The patched function that an attribute is, reached through its class or not.
+
+    Args:
+        found: What is found under the attribute's name.
+        site: Where its row was applied; what others have patched, or other rows, does not count.
+    """
+    # The class of a proxy is the class of what it stands for; ``type`` tells them apart.
+    if type(found) is BoundWrapped:
+        found = found._self_parent  # noqa: SLF001 - wrapt has no other door
+    return found if type(found) is Wrapped and found._self_site is site else None  # noqa: SLF001
