@@ -538,6 +538,22 @@ def test_the_rows_apply_to_every_library() -> None:
     assert states == {"applied"}
 
 
+def test_a_response_may_be_described_without_a_frame() -> None:
+    """Of a body that was not read only the status is known."""
+    request = requests.Request(
+        "POST", "https://api.openai.com/v1/chat/completions", json=CALLS["openai.chat"][1]
+    ).prepare()
+    row = http.INTEGRATIONS[0].patches[0]
+    call = Call(None, (request,), {})
+    unread = requests.Response()
+    unread.status_code = 503
+    assert row.when is not None
+    assert row.outcome is not None
+
+    assert row.when(call) is True
+    assert row.outcome(call, unread) == "503"
+
+
 def test_extractors_outside_a_frame_say_nothing() -> None:
     """A row may be asked without any call around it."""
     attempt = http.INTEGRATIONS[0].patches[1]

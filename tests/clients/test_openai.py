@@ -214,6 +214,15 @@ def test_an_answer_without_usage_is_estimated(provider: FakeProvider, recording:
     assert usage == Usage(input_tokens=8, output_tokens=3, estimated=True)
 
 
+def test_a_raw_response_without_a_body_is_an_empty_answer() -> None:
+    """Nothing of the response is required to be there."""
+    row = next(row for row in openai_rows.INTEGRATION.patches if row.path == "Completions.create")
+    call = _call(messages=MESSAGES, extra_headers={"X-Stainless-Raw-Response": "true"})
+    assert row.usage is not None
+
+    assert row.usage(call, object()) == Usage(input_tokens=8, output_tokens=0, estimated=True)
+
+
 def _call(**arguments: Any) -> Any:
     from flowspan.instrumentation.integration import Call  # noqa: PLC0415 - used here only
 

@@ -139,6 +139,7 @@ def test_tool_calls_of_a_stream_are_joined() -> None:
         piece(0, "", id="call_1"),
         piece(0, '{"q":'),
         piece(1, "{}", id="call_2"),
+        chat_chunk({"tool_calls": ["odd"]}),
         piece(0, ' "é"}'),
     )
     answer = joined(CHAT, sse(*events), content=True)
@@ -236,6 +237,15 @@ def test_comments_and_parts_of_events_are_no_chunks() -> None:
     assert not joiner.add(b": OPENROUTER PROCESSING\n\n")
     assert not joiner.add(b'data: {"id":"x",')
     assert joiner.add(b'"choices":[]}\n\n')
+
+
+def test_an_error_in_the_form_of_anthropic() -> None:
+    """The message that had begun is kept beside it."""
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}
+    answer = joined(MESSAGES, sse(*ANTHROPIC_STREAM[:4], error))
+
+    assert answer.error == "overloaded_error"
+    assert MESSAGES.response(answer.body)["gen_ai.response.id"] == "msg_1"
 
 
 @pytest.mark.parametrize(
@@ -368,6 +378,28 @@ def test_texts_and_other_bytes_are_chunks_too() -> None:
     joiner.add(bytearray(text[50:].encode()))  # type: ignore[arg-type]
 
     assert joiner.result().output_bytes == utf8_length(CHAT_TEXT)
+
+
+def test_a_stream_without_its_last_line_end_is_whole() -> None:
+    """Some servers close behind the data of the last event."""
+    whole = sse(*CHAT_STREAM[:-1])
+
+    assert joined(CHAT, whole.rstrip(b"\n")) == joined(CHAT, whole)
+
+
+def test_broken_json_in_an_event_is_passed_over() -> None:
+    """Its text is measured as it was written."""
+    answer = joined(
+        CHAT,
+        sse(chat_chunk({"role": "assistant"})),
+        b'data: {"choices":[{"delta":{"content":"a\\uZZZZb"\n\n',
+        b'data: {"choices":[{"delta":{"content":"never closed\n\n',
+        b'data: {"error": {\n\n',
+        sse(chat_chunk({}, "stop")),
+    )
+
+    assert answer.output_bytes == len("a\\uZZZZb") + len("never closed")
+    assert CHAT.response(answer.body)["gen_ai.response.finish_reasons"] == ["stop"]
 
 
 def test_nothing_at_all_is_an_empty_answer() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,6 +142,18 @@ def test_an_address_that_is_none_has_no_place() -> None:
     """An SDK without a base URL, a URL without a host."""
     assert providers.place_of(None) == Place()
     assert providers.provider_of(Place(), "openai") == "openai"
+
+
+def test_the_page_names_every_provider_and_path() -> None:
+    """What the recogniser knows is what ``docs/clients.md`` says."""
+    page = (Path(__file__).parents[2] / "docs" / "clients.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([\w.-]+)` \| (`.*`) \|$", page, re.MULTILINE))
+    described = {
+        host: provider for provider, hosts in rows.items() for host in re.findall("`(.+?)`", hosts)
+    }
+
+    assert {host: described.get(host) for host in providers.PROVIDERS} == providers.PROVIDERS
+    assert [path for path in recognise._ENDINGS if f"`{path}`" not in page] == []
 
 
 @pytest.mark.parametrize(

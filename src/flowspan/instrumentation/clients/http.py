@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from flowspan import semconv
@@ -129,13 +129,10 @@ def _is_read(response: Any) -> bool:
 def _answer(call: Call, result: Any) -> Answer:
     if isinstance(result, Answer):
         return result
-    frame = call.frame
-    known = None if frame is None else frame.notes.get(_ANSWER)
-    if not isinstance(known, Answer):
-        known = _read_answer(result)
-        if frame is not None:
-            frame.notes[_ANSWER] = known
-    return known
+    notes = {} if call.frame is None else call.frame.notes
+    if (known := notes.get(_ANSWER)) is None:
+        known = notes[_ANSWER] = _read_answer(result)
+    return cast("Answer", known)
 
 
 def _read_answer(response: Any) -> Answer:

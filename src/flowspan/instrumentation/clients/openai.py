@@ -12,7 +12,7 @@ close that one and not the stream object.  Retries are counted by the rows of :m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from flowspan import semconv
 from flowspan.instrumentation.clients.wire import describe
@@ -30,6 +30,9 @@ from flowspan.usage import Usage
 
 _RAW: Final = "X-Stainless-Raw-Response"
 """The header by which the SDK tells its own methods to return the response itself."""
+
+_ANSWER: Final = "openai.answer"
+"""Where a call notes its answer, which is asked for several times."""
 
 _METHODS: Final[tuple[tuple[str, str, Shape], ...]] = (
     # module (the one that re-exports the class, in all versions), method, format
@@ -92,15 +95,15 @@ def _answer(call: Call, result: Any) -> Answer:
     """The answer in a result: what a stream added up to, a raw response, or a typed object."""
     if isinstance(result, Answer):
         return result
-    if not _returns_raw(call):
-        return Answer(result, error=error_type_of(result))
-    frame = call.frame
-    if frame is None:
-        return _read_answer(result)
-    known = frame.notes.get("openai.answer")
-    if known is None:
-        known = frame.notes["openai.answer"] = _read_answer(result)
-    return known if isinstance(known, Answer) else Answer()
+    notes = {} if call.frame is None else call.frame.notes
+    if (known := notes.get(_ANSWER)) is None:
+        known = _read_answer(result) if _returns_raw(call) else _typed_answer(result)
+        notes[_ANSWER] = known
+    return cast("Answer", known)
+
+
+def _typed_answer(result: Any) -> Answer:
+    return Answer(result, error=error_type_of(result))
 
 
 def _read_answer(result: Any) -> Answer:

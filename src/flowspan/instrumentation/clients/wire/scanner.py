@@ -58,7 +58,7 @@ def size_of_text(data: bytes, start: int) -> int:
         return end - start
     while end > 0 and _is_escaped(data, start, end):
         end = data.find(b'"', end + 1)
-    written = data[start:end] if end > 0 else data[start:]
+    written = data[start:end] if end > 0 else data[start:].rstrip()
     if b"\\u" not in written:  # what else is escaped takes two bytes and is one
         return len(written) - written.count(b"\\") + written.count(b"\\\\")
     try:
