@@ -63,6 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile = self.connection.makefile("wb", buffering=0)
         self.close_connection = False  # what a CONNECT of HTTP/1.0 says is about itself
 
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers["host"] not in MODEL_HOSTS:
