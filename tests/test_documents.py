@@ -30,7 +30,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-
 OTHERS = {"python", "pip", "cd", "opentelemetry-instrument"}
 """Programs in console blocks that are not ours."""
 
-COMING = {"docs/cli.md", "docs/engines/writehere.md"}
+COMING = {"docs/engines/writehere.md"}
 """Pages that the source names and that are still to be written."""
 
 
@@ -117,6 +117,16 @@ def test_the_pages_that_the_source_names_exist() -> None:
     named = set(re.findall(r"docs/[\w/-]+\.md", source))
 
     assert {page for page in named if not (ROOT / page).exists()} <= COMING
+
+
+def test_every_part_of_the_package_is_in_the_architecture() -> None:
+    parts = {
+        part.name + "/" * part.is_dir()
+        for part in (ROOT / "src" / "flowspan").iterdir()
+        if not part.name.startswith("_") and part.suffix in {".py", ""}
+    }
+
+    assert {part for part in parts if part not in PAGES["docs/architecture.md"]} == set()
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from flowspan import semconv
     from flowspan.distro import FlowspanInstrumentor
     from flowspan.errors import (
         ConfigurationError,
@@ -54,6 +55,7 @@ __all__ = [
     "StoreTooNewError",
     "Usage",
     "__version__",
+    "semconv",
 ]
 
 _NAMES_OF: Final = {
@@ -87,6 +89,8 @@ def __getattr__(name: str) -> Any:
         from flowspan.resource import flowspan_version  # noqa: PLC0415 - only when asked for
 
         value: Any = flowspan_version()
+    elif name == "semconv":
+        value = import_module("flowspan.semconv")
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:
