@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import Tracer
 
+from flowspan.store import faults
 from flowspan.store.queries import Store, open_store
 from flowspan.store.writer import StoreWriter
 
@@ -104,6 +105,25 @@ def _eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
         assert time.monotonic() < deadline, "it never came to be so"
         time.sleep(0.01)
     return value
+
+
+@pytest.fixture
+def when_locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Does something as soon as a lock of somebody else's has been met for the first time."""
+
+    def arrange(action: Callable[[], object]) -> None:
+        kind_of = faults.kind_of
+
+        def watched(error: Exception) -> faults.FaultKind:
+            kind = kind_of(error)
+            if kind == "locked":
+                monkeypatch.setattr(faults, "kind_of", kind_of)
+                action()
+            return kind
+
+        monkeypatch.setattr(faults, "kind_of", watched)
+
+    return arrange
 
 
 PREAMBLE = """

@@ -71,17 +71,23 @@ def test_a_lock_held_by_another_program_delays_what_is_written(
 
 
 def test_a_lock_that_is_let_go_in_time_is_waited_for(
-    exporter: StoreSpanExporter, path: Path, spans: Spans, said: Callable[[], list[str]]
+    exporter: StoreSpanExporter,
+    path: Path,
+    spans: Spans,
+    said: Callable[[], list[str]],
+    when_locked: Callable[[Callable[[], object]], None],
 ) -> None:
     assert exporter.writer is not None
     exporter.writer._timeout = 20
     exporter.export([spans.one()])
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+    assert exporter._housekeeper is not None
+    exporter._housekeeper._thread.join()  # it would meet the lock as well, in its own thread
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        free = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
-        free.start()
+        when_locked(lambda: other.execute("ROLLBACK"))
+
         assert exporter.export([spans.one()]) is SUCCESS
-        free.join()
+        assert not other.in_transaction
 
     assert said() == []
 

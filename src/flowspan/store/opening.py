@@ -81,7 +81,8 @@ def _open(
     )
 
     def prepare() -> None:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts before the first table
+        if migrations.check(connection, path) == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts before the first table
         set_journal_mode(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_SIZE}")
@@ -89,7 +90,6 @@ def _open(
 
     try:
         connection.execute(f"PRAGMA locking_mode = {locking}")
-        until(deadline, lambda: migrations.check(connection, path))
         until(deadline, prepare)
     except BaseException:
         connection.close()

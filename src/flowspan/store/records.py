@@ -250,7 +250,7 @@ class StoreInfo:
         path: The file.
         size_bytes: On disk, write-ahead log included.
         schema_version: Number of the last migration.
-        journal_mode: ``wal``, or ``truncate`` where shared memory cannot work.
+        journal_mode: ``wal``, or another one (``delete``) where shared memory cannot work.
         runs: Traces in it.
         spans: Spans in it.
         oldest_ns: Begin of the oldest run; ``None`` where there is none.
