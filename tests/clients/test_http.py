@@ -386,36 +386,6 @@ async def test_many_calls_at_once_keep_apart(provider: FakeProvider, recording: 
 # --- owners ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["plain", "stream", "helper"])
-def test_the_anthropic_sdk_is_seen_by_its_http(
-    mode: str, provider: FakeProvider, recording: Recording, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without rows of its own an SDK is one model call all the same."""
-    anthropic = pytest.importorskip("anthropic")
-    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "false")
-    provider.reply(Reply(chunks=CHUNKS, usage=CHARGED))
-    arguments = {
-        "model": "claude-of-tomorrow",
-        "max_tokens": 50,
-        "messages": [{"role": "user", "content": QUESTION}],
-    }
-
-    with anthropic.Anthropic(base_url=provider.anthropic_url, api_key="sk-secret") as client:
-        if mode == "plain":
-            client.messages.create(**arguments)
-        elif mode == "stream":
-            list(client.messages.create(**arguments, stream=True))
-        else:
-            with client.messages.stream(**arguments) as stream:
-                stream.get_final_message()
-    gc.collect()
-
-    known = known_of(recording)
-    assert recording.spans.one().name == "chat claude-of-tomorrow"
-    assert (known[semconv.USAGE_INPUT_TOKENS], known[semconv.USAGE_OUTPUT_TOKENS]) == (120, 34)
-    assert semconv.STREAM_ABANDONED not in known
-
-
 def test_a_redirect_is_one_call(recording: Recording, provider: FakeProvider) -> None:
     """Requests sends a redirected request by the method that sent the first one."""
     path, body, _ = CALLS["openai.chat"]
