@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from typing import Any
 
@@ -29,12 +32,23 @@ def test_no_verb(cli: Any) -> None:
     assert "Commands:" in cli().out + cli().err
 
 
+def test_output_that_is_no_file(store: Any) -> None:
+    """A program may call the command line with an output of its own."""
+    output = io.StringIO()
+
+    with redirect_stdout(output):
+        flowspan.main(["runs", "--json", "--store", str(store.path)], standalone_mode=False)
+
+    assert len(json.loads(output.getvalue())["runs"]) == 2
+
+
 def test_unknown_verb(cli: Any) -> None:
     """An unknown verb is named."""
     answer = cli("shwo")
 
     assert answer.code == 2
     assert "shwo" in answer.err
+    assert flowspan.get_command(None, "shwo") is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", VERBS)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from flowspan.cli import recorded
+
 PROGRAM = """
 from opentelemetry import trace
 tracer = trace.get_tracer("program")
@@ -273,6 +275,36 @@ def test_error_stream_that_nobody_reads(folder: Path) -> None:
         process.stderr.close()
 
     assert process.returncode == 0
+
+
+def test_box_that_nobody_reads(
+    recorder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The box is left out where its reader has gone."""
+    made = recorder("command")
+    made.run()
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    stream = os.fdopen(writing, "w", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", stream)
+        recorded.tell({"FLOWSPAN_STORE": str(made.path)}, "command", given_store=None)
+
+    with pytest.raises(BrokenPipeError):  # there was a box, which could not be written
+        stream.close()
+
+
+def test_cannot_become_the_program(cli: Any, tmp_path: Path) -> None:
+    """A file that only looks like a program is refused without a summary as well."""
+    text = tmp_path / "text"
+    text.write_text("\0not a program")
+    text.chmod(0o755)
+
+    answer = cli("run", "--no-summary", text)
+
+    assert answer.code == 126
+    assert answer.err == f"flowspan: cannot execute {text}: Exec format error\n"
 
 
 def test_console_script(folder: Path) -> None:

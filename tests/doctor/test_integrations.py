@@ -172,6 +172,11 @@ def test_nothing_applies_though_all_is_optional() -> None:
     assert integrations._judged(Integration("toy", "toy>=1", ()), "1.0", rows).level == "problem"
 
 
+def test_nothing_here_at_all() -> None:
+    """Where there is nothing to patch no process is started."""
+    assert integrations._ask_all([], {}) == {}
+
+
 def test_rows_in_process(install: Any) -> None:
     """What became of each row, once their modules are imported."""
     install("rows-target", rows_target="def work(): ...\n")

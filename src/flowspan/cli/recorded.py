@@ -34,7 +34,7 @@ def tell(environ: Mapping[str, str], invocation: str, *, given_store: object) ->
     try:
         path = store_path(settings.store)
         _tell(path, invocation, f" --store {shlex.quote(str(given_store))}" if given_store else "")
-    except (BrokenPipeError, SystemExit):  # nobody reads: rich says it by the latter
+    except BrokenPipeError:
         return
     except Exception as error:  # noqa: BLE001 - the exit code is the program's, whatever happens here
         click.echo(f"flowspan: {error}", err=True)

@@ -31,6 +31,15 @@ def test_one_run(trace: Any, run_row: Any, screen: Any) -> None:
     assert shown[-1] == "─" * 100
 
 
+def test_run_without_model_calls(run_row: Any, screen: Any) -> None:
+    """A run that called no model has no tokens to tell of."""
+    output = screen(100)
+
+    shown = output.shows(box.lines(invocation([run_row()]), output.surface, place=""))
+
+    assert shown[2] == " 0 model calls"
+
+
 def test_many_runs(run_row: Any, screen: Any) -> None:
     """Of many runs the newest are named and all of them added up."""
     failed = {"status": "error", "error_type": "Boom", "error_message": "no", "errors": 2}

@@ -216,6 +216,14 @@ def test_folds(trace: Any, run_row: Any, screen: Any) -> None:
     assert len(_shown(trace, run_row, screen, everything=True)) == 10
 
 
+def test_fold_without_failures(trace: Any, run_row: Any, screen: Any) -> None:
+    """A folded line in which nothing failed says no more than how many there are."""
+    node = trace.span("node", 0, 5, trace.span("run", 0, 10))
+    trace.span("tool", 1, 2, node)
+
+    assert _shown(trace, run_row, screen, depth=1)[-3] == "  └╴… 1 more"
+
+
 def test_depth_beyond_the_width(trace: Any, run_row: Any, screen: Any) -> None:
     """However deep a span is, its name can be read; an ellipsis stands for what leads to it."""
     parent = None

@@ -17,7 +17,7 @@ _NAMES_SHARE: Final = 0.62
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Widths of the columns; 0 for those that have no room.
+    """Widths of the columns; 0 for those that there is no room for, or nothing to say.
 
     Attributes:
         name: The tree.
@@ -46,7 +46,7 @@ def fit(width: int, longest_name: int, totals: Totals) -> Layout:
     """The layout for a width.
 
     Args:
-        width: Columns that there are.
+        width: Columns that there are; at least 40.
         longest_name: Columns that the longest line of the tree would take.
         totals: Of the whole tree: without model calls there is nothing to say of tokens and money.
     """
@@ -60,7 +60,4 @@ def fit(width: int, longest_name: int, totals: Totals) -> Layout:
     room = width - layout.fixed - _GAP
     most_name = max(_LEAST_NAME, round(room * _NAMES_SHARE), room - _MOST_BAR)
     name = min(max(longest_name, _LEAST_NAME), most_name)
-    bar = min(room - name, _MOST_BAR)
-    if bar < _LEAST_BAR // 2:
-        return replace(layout, name=room, bar=0)
-    return replace(layout, name=name, bar=bar)
+    return replace(layout, name=name, bar=min(room - name, _MOST_BAR))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from rich.console import Console
@@ -71,6 +71,8 @@ _FILLS: Final = {
 }
 """Which part of its column each sign of a bar fills, from left to right."""
 
+_THIN_SIGNS: Final = UNICODE.line + UNICODE.line_right + UNICODE.line_left
+
 _COLUMN: Final = 20 * _ASPECT
 """Width of a column in the picture, as are the following in its units."""
 
@@ -126,19 +128,15 @@ def _drawn(text: re.Match[str]) -> str:
     return "".join(rectangles)
 
 
-def _strokes(signs: str) -> Iterator[tuple[bool, float, float]]:
+def _strokes(signs: str) -> list[tuple[bool, float, float]]:
     """Whether each stroke is thin, and its begin and end in columns; neighbours are joined."""
-    stroke: tuple[bool, float, float] | None = None
+    strokes: list[tuple[bool, float, float]] = []
     for column, sign in enumerate(signs):
         if sign == " ":
             continue
-        left, right = _FILLS[sign]
-        begin, end = column + left, column + right
-        if stroke is not None and stroke[0] == (sign in "━╺╸") and stroke[2] == begin:
-            stroke = (stroke[0], stroke[1], end)
-            continue
-        if stroke is not None:
-            yield stroke
-        stroke = (sign in "━╺╸", begin, end)
-    if stroke is not None:
-        yield stroke
+        is_thin = sign in _THIN_SIGNS
+        begin, end = (column + part for part in _FILLS[sign])
+        if strokes and strokes[-1][0] == is_thin and strokes[-1][2] == begin:
+            begin = strokes.pop()[1]
+        strokes.append((is_thin, begin, end))
+    return strokes

@@ -36,8 +36,14 @@ def lines(node: TreeNode, surface: Surface) -> Iterator[Text]:
     known += _rest(node, surface)
     if known:
         yield _separated(known, surface)
-    if story.error is not None and not any(child.totals.failures for child in node.children):
+    if story.error is not None and began_here(node):
         yield surface.text(story.error, colours.FAILED)
+
+
+def began_here(node: TreeNode) -> bool:
+    """Whether a span failed by itself, not because something that it called did."""
+    failed_below = any(child.totals.failures for child in node.children)
+    return node.span.status == "error" and not failed_below
 
 
 def events(span: SpanRow, surface: Surface) -> Iterator[Text]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import IO, Final
+from typing import IO, Final, NoReturn
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -90,6 +90,14 @@ class Surface:
             self.console.print(line, soft_wrap=True, end="\n")
 
 
+class _Console(Console):
+    """A console that leaves it to its caller what a closed pipe means."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Called while the error is being handled: let it go on."""
+        raise  # noqa: PLE0704 - rich calls this from its own handler
+
+
 def surface(
     file: IO[str], *, width: int | None = None, environ: Mapping[str, str] | None = None
 ) -> Surface:
@@ -101,7 +109,7 @@ def surface(
         environ: Read for ``COLUMNS``, ``TERM``, ``NO_COLOR`` and their like.
     """
     environ = os.environ if environ is None else environ
-    console = Console(
+    console = _Console(
         file=file, markup=False, emoji=False, highlight=False, _environ=environ, width=width
     )
     if width is None:

@@ -50,7 +50,7 @@ class Waterfall:
         longest = max((self._natural_width(line) for line in lines), default=0)
         self._layout = fit(surface.width, longest, tree.totals)
         self._rest = " " * len(facts.UNKNOWN_REST) if tree.totals.unpriced_calls else ""
-        self._axis = Axis(tree.interval, max(self._layout.bar, 1))
+        self._axis = Axis(tree.interval, self._layout.bar)
 
     def lines(self) -> Iterator[Text]:
         """The head of the columns, then the tree."""
@@ -72,9 +72,8 @@ class Waterfall:
         layout = self._layout
         words = Text(style=colours.QUIET, no_wrap=True, end="")
         words.append("span".ljust(layout.name))
-        if layout.bar:
-            end = self._surface.own(amounts.duration(self._whole_ns)).plain
-            words.append(" 0" + end.rjust(layout.bar - 1))
+        end = self._surface.own(amounts.duration(self._whole_ns)).plain
+        words.append(" 0" + end.rjust(layout.bar - 1))
         columns = (
             (layout.time, "time"),
             (layout.own, "self"),
@@ -90,12 +89,9 @@ class Waterfall:
     def _row(self, line: Line, node: TreeNode) -> Text:
         layout = self._layout
         row = self._name(line, node)
-        colour = colours.of_role(node.span.kind)
-        if layout.bar:
-            began_here = node.span.status == "error" and node.totals.failures == 1
-            is_origin = began_here and not any(child.totals.failures for child in node.children)
-            row.append(" ")
-            row.append(bar(node, self._axis, self._glyphs), colours.FAILED if is_origin else colour)
+        colour = colours.FAILED if stories.began_here(node) else colours.of_role(node.span.kind)
+        row.append(" ")
+        row.append(bar(node, self._axis, self._glyphs), colour)
         row.append(" " + self._duration(node.duration_ns, layout.time))
         if layout.own:
             style = "bold" if node.self_ns >= _HOT * self._whole_ns else colours.QUIET
@@ -135,9 +131,7 @@ class Waterfall:
 
     def _append(self, text: Text, piece: tuple[str, str], room: int) -> None:
         words, style = piece
-        left = room - text.cell_len
-        if left > 0:
-            text.append(self._surface.cut(self._surface.plain(words), left), style)
+        text.append(self._surface.cut(self._surface.plain(words), room - text.cell_len), style)
 
     def _mark(self, node: TreeNode) -> tuple[str, str]:
         if node.span.state == "open":
