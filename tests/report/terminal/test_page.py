@@ -163,19 +163,21 @@ def test_failed_run(trace: Any, run_row: Any, screen: Any) -> None:
 
 
 def test_what_is_open(trace: Any, run_row: Any, screen: Any) -> None:
-    """What is open and what was cut off is marked at its name, its bar and below it."""
+    """What is open or was cut off is marked at its name and its bar, the innermost below it too."""
     run = trace.span("run", 0, None, kind="run")
     trace.span("work", 1, None, run, state="interrupted")
+    trace.span("more", 2, None, run)
 
     shown = _shown(trace, run_row, screen, run={"status": "running"})
 
     assert shown[0].startswith("▶ story running")
-    assert shown[1] == "  9.00 s · 2 open"
+    assert shown[1] == "  9.00 s · 3 open"
     assert shown[4].startswith("▶ run run ")
     assert "▶  9.00 s" in shown[4]
-    assert shown[5] == "│ still open"
-    assert shown[6].startswith("└╴! work ")
-    assert shown[7] == "    interrupted"
+    assert shown[5].startswith("├╴! work ")
+    assert shown[6] == "│   interrupted"
+    assert shown[7].startswith("└╴▶ more ")
+    assert shown[8] == "    still open"
 
 
 def test_marks(trace: Any, run_row: Any, screen: Any) -> None:

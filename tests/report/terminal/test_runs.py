@@ -43,6 +43,7 @@ def test_runs(run_row: Any, screen: Any) -> None:
         "run started workflow engine status time steps calls tokens in→out cost"
     )
     assert "▶ running" in shown[1]
+    assert " 10.0 s " in shown[1]
     assert shown[2].endswith("3      2            5→5      $0.10 +?")
     assert "invoke_workflow story" in shown[3]
     assert shown[3].endswith("1           ~7→0             ?")

@@ -61,7 +61,7 @@ def _columns(runs: Sequence[RunRow], surface: Surface, now_ns: int) -> list[Colu
         Column(title="status", cells=[_status(run, surface) for run in runs]),
         Column(
             title="time",
-            cells=[own(amounts.duration(run.duration_ns)) for run in runs],
+            cells=[own(amounts.duration(_lasted(run, now_ns))) for run in runs],
             right=True,
         ),
         Column(
@@ -86,6 +86,10 @@ def _columns(runs: Sequence[RunRow], surface: Surface, now_ns: int) -> list[Colu
 def _status(run: RunRow, surface: Surface) -> Text:
     words = f"{status_sign(run.status, surface)} {run.status}"
     return surface.own(words, colours.COLOUR_OF_STATUS[run.status])
+
+
+def _lasted(run: RunRow, now_ns: int) -> int:
+    return now_ns - run.started_ns if run.status == "running" else run.duration_ns
 
 
 def _number(number: int) -> str:

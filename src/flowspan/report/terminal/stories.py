@@ -24,6 +24,11 @@ _MEANING: Final[dict[Mark, str]] = {
     "remote": "goes on from span {parent} of another process",
     "cycle": "its parent {parent} is one of its own descendants",
 }
+_UNENDED: Final = {
+    "open": ("still open", colours.COLOUR_OF_STATUS["running"]),
+    "interrupted": ("interrupted", colours.WARNING),
+}
+"""Said of the innermost spans that have not ended: there the run is, or was."""
 
 
 def lines(node: TreeNode, surface: Surface) -> Iterator[Text]:
@@ -112,10 +117,9 @@ def _rest(node: TreeNode, surface: Surface) -> list[Text]:
     retries = of_span(node.span).retries
     if retries:
         facts.append(surface.own(amounts.count(retries, "retry", "retries"), colours.WARNING))
-    if node.span.state == "open":
-        facts.append(surface.own("still open", colours.COLOUR_OF_STATUS["running"]))
-    if node.span.state == "interrupted":
-        facts.append(surface.own("interrupted", colours.WARNING))
+    if node.span.state != "done" and not any(child.totals.open_spans for child in node.children):
+        words, style = _UNENDED[node.span.state]
+        facts.append(surface.own(words, style))
     if node.span.cost_status == "replayed":
         facts.append(surface.own("replayed", colours.QUIET))
     return facts
