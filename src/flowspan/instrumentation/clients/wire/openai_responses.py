@@ -56,7 +56,7 @@ def _response(body: Any) -> dict[str, AttributeValue | None]:
 
 def is_unfinished(body: Any) -> bool:
     """True for a response that is still being made in the background."""
-    return read(body, "status") in _UNFINISHED and read(body, "background") is True
+    return word(read(body, "status")) in _UNFINISHED and read(body, "background") is True
 
 
 def _usage(body: Any) -> Usage | None:
