@@ -16,7 +16,9 @@ from flowspan import config
 from flowspan.errors import StoreError
 from flowspan.store import faults
 from flowspan.store import writer as writing
+from flowspan.store.aside import set_aside
 from flowspan.store.exporter import StoreSpanExporter
+from flowspan.store.opening import identity
 from flowspan.store.queries import open_store
 
 if TYPE_CHECKING:
@@ -159,6 +161,19 @@ def test_a_damaged_store_is_set_aside_and_a_new_one_begun(
     ]
 
 
+def test_the_log_of_a_damaged_store_is_set_aside_with_it(path: Path) -> None:
+    """A new store must never meet the log of the old one."""
+    path.parent.mkdir()
+    path.write_bytes(b"damage")
+    path.with_name("traces.db-wal").write_bytes(b"log")
+
+    kept = set_aside(path, identity(path))
+
+    assert kept is not None
+    assert sorted(file.name for file in path.parent.iterdir()) == [kept.name, f"{kept.name}-wal"]
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == b"log"
+
+
 def test_damage_in_mid_run_loses_no_further_span(
     exporter: StoreSpanExporter,
     path: Path,
@@ -196,8 +211,6 @@ def test_two_damaged_stores_within_a_second_are_both_kept(
 def test_a_damaged_store_that_another_process_has_set_aside_is_left_to_it(
     exporter: StoreSpanExporter, path: Path
 ) -> None:
-    from flowspan.store.aside import set_aside  # noqa: PLC0415 - only here
-
     path.parent.mkdir()
     path.write_bytes(b"the new one")
 
@@ -336,7 +349,8 @@ def test_a_store_can_be_read_where_nothing_may_be_written(
     path.chmod(0o400)
     path.parent.chmod(0o500)
     source = """
-        from flowspan.store.queries import open_store
+        from flowspan.store.opening import identity
+from flowspan.store.queries import open_store
         with open_store(path) as store:
             assert len(store.runs()) == 1
     """

@@ -103,6 +103,19 @@ def test_neither_order_nor_repetition_changes_what_is_stored(
     assert len(found[0]["content"]) == len(done)
 
 
+def test_a_span_that_ends_a_second_time_stays_as_it_was(
+    writer: StoreWriter, spans: Spans, reading: Callable[[], Store]
+) -> None:
+    """A forked child may end a copy of a span of its parent's."""
+    span = spans.one("first")
+    writer.write_ended([span])
+    span._name = "second"
+
+    writer.write_ended([span])
+
+    assert [run.name for run in reading().runs()] == ["first"]
+
+
 def test_spans_that_were_stored_are_answered(
     writer: StoreWriter, spans: Spans, reading: Callable[[], Store]
 ) -> None:
