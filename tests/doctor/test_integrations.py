@@ -68,7 +68,7 @@ def test_applied(toy: Any, capfd: pytest.CaptureFixture[str]) -> None:
     found = _found()
 
     assert (found.level, found.subject) == ("ok", "toy 1.6")
-    assert found.text == "2 of 3 rows apply"
+    assert found.text == "2 of 3 rows apply; 1 optional: no such target in this version"
     assert found.data["tested"]
     assert [row["state"] for row in found.data["rows"]] == ["applied", "applied", "missing"]
     assert "toy_engine" not in sys.modules
@@ -82,7 +82,7 @@ def test_untested_version(toy: Any) -> None:
     found = _found()
 
     assert found.level == "note"
-    assert found.text == "2 of 3 rows apply; untested: tests cover toy-engine>=1.5,<2"
+    assert found.text.endswith("; untested: tests cover toy-engine>=1.5,<2")
     assert not found.data["tested"]
 
 
@@ -93,7 +93,8 @@ def test_lost_row(toy: Any) -> None:
     found = _found()
 
     assert found.level == "problem"
-    assert found.text.startswith("1 of 3 rows apply; toy_engine has no Engine.step")
+    assert found.text.startswith("1 of 3 rows apply; 1 optional: no such target")
+    assert "; toy_engine has no Engine.step" in found.text
     assert "install a version within toy-engine>=1.5,<2" in found.remedy
 
 
@@ -175,6 +176,23 @@ def test_nothing_applies_though_all_is_optional() -> None:
 def test_nothing_here_at_all() -> None:
     """Where there is nothing to patch no process is started."""
     assert integrations._ask_all([], {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("states", "level"),
+    [
+        (["applied", "applied", "missing"], "ok"),
+        (["applied", "missing", "missing"], "note"),
+        (["applied", "applied", "failed"], "problem"),
+    ],
+)
+def test_optional_rows(states: list[str], level: str) -> None:
+    """Few optional rows may be missing; many are worth a look, and one that failed is a problem."""
+    rows = [
+        {"target": "m:f", "state": state, "optional": True, "detail": "why"} for state in states
+    ]
+
+    assert integrations._judged(Integration("toy", "toy>=1", ()), "1.0", rows).level == level
 
 
 def test_rows_in_process(install: Any) -> None:

@@ -117,9 +117,11 @@ def _judged(integration: Integration, installed: str, rows: Rows | str) -> Findi
     if isinstance(rows, str):
         return Finding("problem", integration.name, rows, data={"state": "failed"})
     lost = [row for row in rows if row["state"] != "applied"]
-    needed = [row for row in lost if not row["optional"]]
+    needed = [row for row in lost if not row["optional"] or row["state"] == "failed"]
     applied = len(rows) - len(lost)
     remarks = [f"{applied} of {len(rows)} rows apply"]
+    if len(lost) > len(needed):
+        remarks.append(f"{len(lost) - len(needed)} optional: no such target in this version")
     untested = not _is_tested(integration, installed)
     if untested:
         remarks.append(f"untested: tests cover {integration.requires}")
@@ -127,8 +129,9 @@ def _judged(integration: Integration, installed: str, rows: Rows | str) -> Findi
     if len(needed) > _LOST_SHOWN:
         remarks.append(f"{len(needed) - _LOST_SHOWN} more")
     is_lost = bool(needed) or (bool(rows) and not applied)
+    is_odd = untested or applied < len(rows) / 2
     return Finding(
-        "problem" if is_lost else "note" if untested else "ok",
+        "problem" if is_lost else "note" if is_odd else "ok",
         f"{integration.name} {installed}".strip(),
         "; ".join(remarks),
         _remedy(integration) if is_lost else "",
