@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -95,7 +94,6 @@ def store(recorder: Callable[..., Recorder]) -> Recorder:
     """A store with two runs in it: ``story``, and after it ``poem``, which failed."""
     made = recorder()
     made.run("story")
-    time.sleep(0.001)  # not for another thread: so that one begins after the other
     made.run("poem", cost=None, fails=True)
     return made
 
