@@ -155,7 +155,14 @@ def test_two_rows_may_share_a_target(toy: ModuleType) -> None:
 
 
 def test_overrides_of_today_and_of_later_are_seen_once_each(toy: ModuleType) -> None:
-    act = rows(Patch(target="toyengine:Node.act", kind="node", name=lambda c: type(c.instance).__name__, subclasses=True))
+    act = rows(
+        Patch(
+            target="toyengine:Node.act",
+            kind="node",
+            name=lambda c: type(c.instance).__name__,
+            subclasses=True,
+        )
+    )
     with record(act) as recording:
 
         class Late(toy.Node):  # type: ignore[misc, name-defined]
@@ -184,7 +191,9 @@ def test_a_base_with_its_own_hook_keeps_it(toy: ModuleType) -> None:
 
     toy.Watched = Watched
     own_hook = vars(Watched)["__init_subclass__"]
-    with record(rows(Patch(target="toyengine:Watched.act", kind="node", subclasses=True))) as recording:
+    with record(
+        rows(Patch(target="toyengine:Watched.act", kind="node", subclasses=True))
+    ) as recording:
 
         class Sweet(Watched, flavour="sweet"):
             def act(self) -> str:
@@ -239,7 +248,10 @@ def test_a_module_that_runs_as_a_script_is_patched_in_main(
         node()
         assert main.Engine().run() == "ran"  # type: ignore[attr-defined]
 
-        assert [span.name for span in recording.spans] == ["Node.__init__", "invoke_workflow script"]
+        assert [span.name for span in recording.spans] == [
+            "Node.__init__",
+            "invoke_workflow script",
+        ]
 
 
 def test_another_script_of_a_like_name_is_left_alone(
@@ -259,3 +271,33 @@ def test_another_script_of_a_like_name_is_left_alone(
         main.Engine().run()  # type: ignore[attr-defined]
 
         assert [span.name for span in recording.spans] == ["Node.__init__"]
+
+
+def test_a_target_that_moved_between_versions_is_found_where_it_is_and_patched_once(
+    make_module: Callable[[str, str], None],
+) -> None:
+    make_module("moved_inner", "class Client:\n    def call(self):\n        return 'called'\n")
+    make_module("moved_outer", "from moved_inner import Client\n")
+    integration = rows(
+        Patch(
+            target="moved_inner:Client.call",
+            moved=("moved_outer:Client.call", "moved_never:Client.call"),
+            kind="node",
+            name="call",
+        ),
+        Patch(
+            target="moved_never:Client.call",
+            moved=("moved_outer:Client.call",),
+            kind="node",
+            name="second",
+        ),
+        Patch(target="moved_inner:Client.gone", moved=("moved_outer:Client.gone",), kind="node"),
+    )
+    with record(integration) as recording:
+        client = importlib.import_module("moved_outer").Client()
+
+        assert client.call() == "called"
+        assert recording.spans.tree() == "run_step second\n  run_step call"
+        states = [status.state for status in recording.statuses()]
+        assert states == ["applied", "applied", "missing"]
+    assert not hasattr(vars(type(client))["call"], "__wrapped__")

@@ -38,7 +38,9 @@ def apply(integration: Integration) -> list[dict[str, Any]]:
     )
     patcher = Patcher(machine)
     patcher.install(integration)
-    reasons = _import_all(dict.fromkeys(patch.module for patch in integration.patches))
+    reasons = _import_all(
+        dict.fromkeys(module for patch in integration.patches for module, _ in patch.places)
+    )
     rows = []
     for status in patcher.statuses():
         module = status.target.partition(":")[0]

@@ -164,6 +164,8 @@ class Patch:
 
     Attributes:
         target: ``"package.module:Class.method"`` or ``"package.module:function"``.
+        moved: Where other versions of the library have the same thing; the first place that has
+            it is patched.
         label: A short name of the row, for frames and for ``flowspan doctor``; the target's
             qualified name unless said.
         kind: Role of the span; ``None`` makes no span: attributes and events of the row go to the
@@ -199,6 +201,7 @@ class Patch:
     """
 
     target: str
+    moved: tuple[str, ...] = ()
     label: str = ""
     kind: Kind | None = None
     operation: str | Callable[[Call], str] | None = None
@@ -225,14 +228,20 @@ class Patch:
     optional: bool = False
 
     @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Module and attribute path of each place where the target may be."""
+        targets = (self.target, *self.moved)
+        return tuple((target.partition(":")[0], target.partition(":")[2]) for target in targets)
+
+    @property
     def module(self) -> str:
         """The module whose import applies the row."""
-        return self.target.partition(":")[0]
+        return self.places[0][0]
 
     @property
     def path(self) -> str:
         """The attribute path inside the module."""
-        return self.target.partition(":")[2]
+        return self.places[0][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,19 +128,22 @@ class Patcher:
 
     def install(self, integration: Integration) -> None:
         """Apply each row of an integration as soon as its module is imported."""
-        modules = dict.fromkeys(patch.module for patch in integration.patches)
         scripts = _Scripts(self, integration)
+        by_module: dict[str, list[tuple[Patch, str]]] = {}
         for patch in integration.patches:
             status = RowStatus(integration.name, patch.target, patch.optional)
             self._statuses[id(patch)] = status
-        for module in modules:
-            rows = tuple(patch for patch in integration.patches if patch.module == module)
+            for module, path in patch.places:
+                by_module.setdefault(module, []).append((patch, path))
+        for module, rows in by_module.items():
 
             def apply(
-                imported: ModuleType, rows: tuple[Patch, ...] = rows, scripts: Any = scripts
+                imported: ModuleType,
+                rows: list[tuple[Patch, str]] = rows,
+                scripts: _Scripts = scripts,
             ) -> None:
-                for patch in rows:
-                    self._apply(integration, patch, imported, scripts)
+                for patch, path in rows:
+                    self._apply(integration, patch, imported, path, scripts)
 
             self._registered.append((module, apply))
             _hooks.on_import(module, apply)
@@ -166,11 +169,18 @@ class Patcher:
     # --- one row -------------------------------------------------------------------------------
 
     def _apply(
-        self, integration: Integration, patch: Patch, module: ModuleType, scripts: _Scripts
+        self,
+        integration: Integration,
+        patch: Patch,
+        module: ModuleType,
+        path: str,
+        scripts: _Scripts,
     ) -> None:
         status = self._statuses[id(patch)]
+        if status.state == "applied" and patch.moved:
+            return  # found in another of its places
         try:
-            owner, name = resolve(module, patch.path)
+            owner, name = resolve(module, path)
             site = Site(self._machine, integration, patch)
             if scripts.pending:
                 scripts.watch(site)
@@ -179,7 +189,7 @@ class Patcher:
                 self._follow_subclasses(owner, name, site)
         except AttributeError as error:
             status.state = "missing"
-            status.detail = f"{patch.module} has no {patch.path} ({error})"
+            status.detail = f"{module.__name__} has no {path} ({error})"
         except UnpatchableError as reason:
             status.state = "failed"
             status.detail = f"{patch.target} cannot be patched: it {reason}"

@@ -11,8 +11,8 @@ close that one and not the stream object.  Retries are counted by the rows of :m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
 
 from flowspan import semconv
 from flowspan.instrumentation.clients.wire import describe
@@ -34,19 +34,36 @@ _RAW: Final = "X-Stainless-Raw-Response"
 _ANSWER: Final = "openai.answer"
 """Where a call notes its answer, which is asked for several times."""
 
-_METHODS: Final[tuple[tuple[str, str, Shape], ...]] = (
-    # module (the one that re-exports the class, in all versions), method, format
-    ("openai.resources.chat:Completions", "create", CHAT),
-    ("openai.resources.chat:Completions", "parse", CHAT),
-    ("openai.resources.responses:Responses", "create", RESPONSES),
-    ("openai.resources.responses:Responses", "parse", RESPONSES),
-    ("openai.resources.responses:Responses", "compact", RESPONSES),
-    ("openai.resources.responses:Responses", "retrieve", FETCHED),
-    ("openai.resources.beta.responses:Responses", "create", RESPONSES),
-    ("openai.resources.beta.responses:Responses", "compact", RESPONSES),
-    ("openai.resources.beta.responses:Responses", "retrieve", FETCHED),
-    ("openai.resources.embeddings:Embeddings", "create", EMBEDDINGS),
-    ("openai.resources.completions:Completions", "create", TEXT),
+_CHAT: Final = "openai.resources.chat.completions.completions", "openai.resources.chat.completions"
+_RESPONSES: Final = "openai.resources.responses.responses", "openai.resources.responses"
+_BETA_RESPONSES: Final = (
+    "openai.resources.beta.responses.responses",
+    "openai.resources.beta.responses",
+)
+
+
+class _Method(NamedTuple):
+    """A method that makes a model call: modules that define its class, newest version first."""
+
+    modules: tuple[str, ...]
+    owner: str
+    name: str
+    shape: Shape
+    optional: bool = False
+
+
+_METHODS: Final[tuple[_Method, ...]] = (
+    _Method(_CHAT, "Completions", "create", CHAT),
+    _Method(_CHAT, "Completions", "parse", CHAT, optional=True),
+    _Method(_RESPONSES, "Responses", "create", RESPONSES, optional=True),
+    _Method(_RESPONSES, "Responses", "parse", RESPONSES, optional=True),
+    _Method(_RESPONSES, "Responses", "compact", RESPONSES, optional=True),
+    _Method(_RESPONSES, "Responses", "retrieve", FETCHED, optional=True),
+    _Method(_BETA_RESPONSES, "Responses", "create", RESPONSES, optional=True),
+    _Method(_BETA_RESPONSES, "Responses", "compact", RESPONSES, optional=True),
+    _Method(_BETA_RESPONSES, "Responses", "retrieve", FETCHED, optional=True),
+    _Method(("openai.resources.embeddings",), "Embeddings", "create", EMBEDDINGS),
+    _Method(("openai.resources.completions",), "Completions", "create", TEXT),
 )
 _PLACES: Final[dict[int, tuple[Any, Place]]] = {}
 """Host and port by base URL; the URL object is kept so that its id stays its own."""
@@ -126,7 +143,9 @@ def _failure(_call: Call, error: BaseException) -> Attributes:
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def _row(target: str, shape: Shape) -> Patch:
+def _row(targets: Sequence[str], method: _Method) -> Patch:
+    shape = method.shape
+
     def request(call: Call) -> Attributes:
         found = describe.request_attributes(shape, call.kwargs, _place(call))
         found[semconv.TRANSPORT] = "sdk"
@@ -152,7 +171,8 @@ def _row(target: str, shape: Shape) -> Patch:
         return BodyJoiner(shape, content=call.content)
 
     return Patch(
-        target=target,
+        target=targets[0],
+        moved=tuple(targets[1:]),
         kind="llm",
         operation=shape.operation,
         name=_model,
@@ -164,15 +184,15 @@ def _row(target: str, shape: Shape) -> Patch:
         content=content,
         join=join,
         lazy=_observed,
-        optional=True,
+        optional=method.optional,
     )
 
 
 def _rows() -> Iterator[Patch]:
-    for place, method, shape in _METHODS:
-        module, _, name = place.partition(":")
+    for method in _METHODS:
         for prefix in ("", "Async"):
-            yield _row(f"{module}:{prefix}{name}.{method}", shape)
+            path = f"{prefix}{method.owner}.{method.name}"
+            yield _row([f"{module}:{path}" for module in method.modules], method)
 
 
 INTEGRATION: Final = Integration("openai", "openai>=1.40", tuple(_rows()))
