@@ -16,10 +16,13 @@ from benchmarks.work import WORKS, Work, sides_of
 
 def _counted(counter: valgrind.Counter, label: str, count: int) -> Callable[[Any], float]:
     def measure(unit: Callable[[], Any]) -> float:
+        gc.freeze()
         gc.disable()
         counter.zero()
         for _ in range(count):
             unit()
+        # What is garbage in cycles must be paid for, as all other garbage is, and by its maker.
+        gc.collect()
         counter.note(label)
         gc.enable()
         return 0.0

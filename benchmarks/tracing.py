@@ -27,7 +27,8 @@ from benchmarks.work import (
 COMPARED: Final = (CALL, STEP, NODE, STREAM)
 """Whose ratio to hand-written code is the aim."""
 
-CHUNK: Final = "stream chunk"
+CHUNK: Final = "stream chunk, bytes"
+CHUNK_IN_PLACE: Final = "stream chunk, through the SDK"
 _QUICK: Final = (CALL, STEP, NODE, BYTES, LONG_BYTES)
 _FULL: Final = (CALL, STEP, NODE, STREAM, LONG_STREAM, BYTES, LONG_BYTES)
 _COUNTED: Final = (CALL, STEP, NODE, STREAM, BYTES, LONG_BYTES)
@@ -52,7 +53,9 @@ def measure(report: Report, *, quick: bool) -> None:
     counts = _counted(report, [work for work in works if work in _COUNTED], quick=quick)
     for work in works:
         report.rows += _rows(work, times[work.name], counts.get(work.name))
-    report.rows.append(_chunk(times, counts))
+    report.rows.append(_chunk(CHUNK, (BYTES, LONG_BYTES), times, counts))
+    if LONG_STREAM in works:
+        report.rows.append(_chunk(CHUNK_IN_PLACE, (STREAM, LONG_STREAM), times, {}))
 
 
 def _once(work: Work) -> Callable[[Side], None]:
@@ -125,23 +128,26 @@ def _delivered(counts: Counts | None, side: str) -> float | None:
     return ratio(both(side), both(USUAL))
 
 
-def _chunk(times: dict[str, dict[str, list[float]]], counts: dict[str, Counts]) -> Row:
-    """What one more chunk costs: the difference of a long and a short stream, per chunk."""
-    more = LONG_BYTES.parts - BYTES.parts
-
-    def each(work: Work) -> list[float]:
-        found = times[work.name]
-        return [ours - plain for ours, plain in zip(found[FLOWSPAN], found[PLAIN], strict=True)]
-
-    spread = Spread.of(
-        [(long - short) / more for long, short in zip(each(LONG_BYTES), each(BYTES), strict=True)]
-    )
+def _chunk(
+    subject: str,
+    works: tuple[Work, Work],
+    times: dict[str, dict[str, list[float]]],
+    counts: dict[str, Counts],
+) -> Row:
+    """What one more chunk costs: the difference of a short and a long stream, per chunk."""
+    short, long = works
+    more = long.parts - short.parts
+    extra = [
+        [ours - plain for ours, plain in zip(found[FLOWSPAN], found[PLAIN], strict=True)]
+        for found in (times[short.name], times[long.name])
+    ]
+    spread = Spread.of([(most - least) / more for least, most in zip(*extra, strict=True)])
     thousands = None
     if counts:
-        long, short = (_added_count(counts[work.name], FLOWSPAN) for work in (LONG_BYTES, BYTES))
-        thousands = (long - short) / more
+        least, most = (_added_count(counts[work.name], FLOWSPAN) for work in works)
+        thousands = (most - least) / more
     return Row(
-        subject=CHUNK,
+        subject=subject,
         side=FLOWSPAN,
         value=spread,
         unit="µs/chunk",
