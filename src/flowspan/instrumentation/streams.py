@@ -71,20 +71,19 @@ class Observation:
     def closed(self) -> None:
         """The stream was closed; by an exception in the caller's ``with`` block, if there is one.
 
-        Python shows that exception in ``sys.exc_info`` while ``__exit__`` runs.
+        Python shows that exception in ``sys.exc_info`` while ``__exit__`` runs.  ``GeneratorExit``
+        is how a generator hears that nobody will read on.
         """
         if self.over:
             return
         error = sys.exc_info()[1]
-        if error is not None and error is not self._handled:
-            self.failed(error)
-        elif getattr(self.joiner, "complete", False):
-            self.drained()
-        else:
+        if error is None or error is self._handled or isinstance(error, GeneratorExit):
             self.dropped()
+        else:
+            self.failed(error)
 
     def dropped(self) -> None:
-        """Nobody will read on."""
+        """Nobody will read on; which is an ordinary end if the stream said that it is over."""
         if self._last():
             if getattr(self.joiner, "complete", False):
                 guarded("end of stream", self.invocation.complete, self._partial())
