@@ -349,8 +349,7 @@ def test_a_store_can_be_read_where_nothing_may_be_written(
     path.chmod(0o400)
     path.parent.chmod(0o500)
     source = """
-        from flowspan.store.opening import identity
-from flowspan.store.queries import open_store
+        from flowspan.store.queries import open_store
         with open_store(path) as store:
             assert len(store.runs()) == 1
     """

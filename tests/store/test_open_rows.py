@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -295,20 +297,18 @@ def test_many_threads_start_one_worker(running: Running) -> None:
     assert names.count("flowspan-store-open-rows") == 1
 
 
-def test_the_calling_thread_is_not_delayed(running: Running) -> None:
+def test_the_calling_thread_is_not_delayed(running: Running, path: Path) -> None:
     """Starting a span must not wait for the store, not even where that is locked."""
     running.exporter.export([])
     with running.tracer.start_as_current_span("root"):
         running.processor.force_flush()
-        connection = running.writer._connection.use()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
             begun = time.perf_counter()
             for _ in range(100):
                 running.tracer.start_span("work", attributes={semconv.KIND: "node"}).end()
             assert time.perf_counter() - begun < 1
-        finally:
-            connection.rollback()
+            other.execute("ROLLBACK")
 
 
 def test_a_thread_that_cannot_be_started_any_more_harms_nobody(

@@ -18,6 +18,7 @@ from flowspan.store.retention import Limits, Pruner
 from flowspan.store.writer import StoreWriter, shared_writer
 
 _PAUSE_BETWEEN_STEPS: Final = 0.02
+_LONGEST_STEP: Final = 0.5
 
 
 class StoreSpanExporter(SpanExporter):
@@ -97,8 +98,10 @@ class _Housekeeper:
                 return
 
     def stop(self) -> None:
-        """Let the step under way be the last one."""
+        """Let the step under way be the last one; another would open the store again."""
         self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_LONGEST_STEP)
 
 
 def _path(settings: config.Settings) -> Path | None:

@@ -23,6 +23,7 @@ from flowspan.store.writer import StoreWriter
 
 DELAY_SECONDS: Final = 0.25
 _MOST_SPANS: Final = 10_000
+_LONGEST_END: Final = 0.5
 _KINDS: Final = frozenset({"run", "step", "node", "agent"})
 
 
@@ -78,6 +79,8 @@ class OpenRowProcessor(SpanProcessor):
         self._stopped.set()
         self._awake.set()
         safety.guarded("store open rows", self._announce)
+        if self._thread is not None:
+            self._thread.join(_LONGEST_END)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Announce what has begun, now; false where it waits in memory."""

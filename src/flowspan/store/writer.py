@@ -108,7 +108,7 @@ class StoreWriter:
     ) -> bool:
         if not self._owned():
             return False
-        rows = (safety.guarded("store row", build, span) for span in spans)
+        rows = [safety.guarded("store row", build, span) for span in spans]
         self._count(self._backlog.add(row for row in rows if row is not None))
         return self.flush()
 
