@@ -241,6 +241,17 @@ def test_runs_are_filtered(story: Story, reading: Callable[[], Store]) -> None:
     assert ids(store, workflow="none") == []
 
 
+def test_runs_that_another_process_began_belong_to_the_command_as_well(
+    story: Story, reading: Callable[[], Store]
+) -> None:
+    """A program under ``flowspan run`` may go on with the trace of who called it."""
+    story.span(
+        "work", parent=9, remote=True, run_id="r", resource={semconv.INVOCATION: "abc"}
+    ).told()
+
+    assert ids(reading(), invocation="abc") == ["r"]
+
+
 def test_a_filter_by_status_looks_as_far_back_as_need_be(
     story: Story, reading: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:

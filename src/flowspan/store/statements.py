@@ -21,11 +21,12 @@ _AFTER_ANY: Final = "\U0010ffff"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _is(column: str, value: str) -> sa.ColumnElement[bool]:
+def _is(column: str, value: str | int) -> sa.ColumnElement[bool]:
     # Written into the statement: a partial index is not used for a parameter.
     return spans.c[column] == sa.literal(value, literal_execute=True)
 
 
+_IS_ROOT: Final = spans.c.parent_id.is_(None) | _is("parent_is_remote", 1)
 _IS_LLM: Final = _is("kind", "llm")
 _HAS_TOKENS: Final = spans.c.input_tokens.is_not(None) | spans.c.output_tokens.is_not(None)
 _IS_UNPRICED: Final = sa.and_(
@@ -79,7 +80,9 @@ def candidates(traces: sa.TableClause, wanted: RunFilter) -> Select:
     if wanted.engine is not None:
         statement = statement.where(_has_run(traces, spans.c.engine == wanted.engine))
     if wanted.invocation is not None:
-        belongs = sa.select(spans.c.trace_id).where(spans.c.invocation == wanted.invocation)
+        belongs = sa.select(spans.c.trace_id).where(
+            _IS_ROOT, spans.c.invocation == wanted.invocation
+        )
         statement = statement.where(traces.c.trace_id.in_(belongs))
     return statement
 
@@ -144,10 +147,7 @@ def heads(trace_ids: Sequence[str]) -> Select:
     """Of each trace the rows that tell what became of it: roots, runs, and what is open."""
     return sa.select(*_head_columns()).where(
         spans.c.trace_id.in_(trace_ids),
-        spans.c.parent_id.is_(None)
-        | (spans.c.parent_is_remote == 1)
-        | _is("kind", "run")
-        | _is("state", "open"),
+        _IS_ROOT | _is("kind", "run") | _is("state", "open"),
     )
 
 
