@@ -10,11 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowspan.cost import CostHook
 from flowspan.instrumentation.hooks import Outcome, Replay, Visit
 from flowspan.instrumentation.integration import Attributes, Integration, Patch
-from flowspan.instrumentation.metrics import Instruments
-from flowspan.pricing import Pricer
 from flowspan.semconv import Kind
 from flowspan.testing import Recording, record
 from flowspan.usage import Usage
@@ -65,27 +62,8 @@ def integration(provider: str = "openai") -> Integration:
     )
 
 
-class _LateHook:
-    """Holds the cost hook until the recording has instruments."""
-
-    def __init__(self) -> None:
-        self.kinds: frozenset[Kind] = frozenset({"llm"})
-        self.inner: CostHook | None = None
-
-    def before(self, visit: Visit) -> Replay | None:
-        assert self.inner is not None
-        return self.inner.before(visit)
-
-    def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
-        assert self.inner is not None
-        return self.inner.after(visit, outcome)
-
-
 def recorded(agent: Any, calls: Any, provider: str = "openai") -> Recording:
-    hook = _LateHook()
-    with record(integration(provider), hooks=(hook,)) as recording:
-        instruments = Instruments(recording.meter_provider.get_meter("flowspan"))
-        hook.inner = CostHook(Pricer(), instruments)
+    with record(integration(provider), priced=True) as recording:
         agent.run(calls)
     return recording
 
@@ -152,9 +130,7 @@ def test_a_call_without_usage_is_unpriced_and_a_failed_one_costs_nothing(agent: 
         raise ConnectionError(model)
 
     agent.call = failing
-    hook = _LateHook()
-    with record(integration(), hooks=(hook,)) as failed:
-        hook.inner = CostHook(Pricer(), Instruments(failed.meter_provider.get_meter("f")))
+    with record(integration(), priced=True) as failed:  # noqa: SIM117 - the recording outlives it
         with pytest.raises(ConnectionError):
             agent.run([("gpt-4o-mini", None)])
     call = dict(failed.spans.of_kind("llm")[0].attributes or {})
@@ -182,9 +158,7 @@ def test_an_answer_of_a_hook_costs_nothing_and_says_so(agent: Any) -> None:
         def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
             return None
 
-    hook = _LateHook()
-    with record(integration(), hooks=(Answering(), hook)) as recording:
-        hook.inner = CostHook(Pricer(), Instruments(recording.meter_provider.get_meter("f")))
+    with record(integration(), hooks=(Answering(),), priced=True) as recording:
         agent.run([("gpt-4o-mini", None)])
     call = dict(recording.spans.of_kind("llm")[0].attributes or {})
     assert (call["flowspan.cost.usd"], call["flowspan.cost.status"]) == (0.0, "replayed")

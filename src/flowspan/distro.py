@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from flowspan import config, safety
 from flowspan.assembly import Assembly
+from flowspan.delivery.noise import quieten
 from flowspan.foreign import owner_of
 from flowspan.resource import resource_attributes
 from flowspan.signals import Exporters, exporters
@@ -91,6 +92,7 @@ class FlowspanConfigurator(_OTelSDKConfigurator):
             safety.swallow("configuration", error)
 
     def _compose(self, keywords: dict[str, Any]) -> None:
+        quieten()
         parts = assembly()
         wanted = exporters(os.environ, parts.settings)
         if os.environ.get(_CONFIG_FILE):

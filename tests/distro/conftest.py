@@ -68,7 +68,11 @@ class Surroundings:
         return str(path)
 
     def start(
-        self, source: str, *, launcher: tuple[str, ...] = ("opentelemetry-instrument",), **settings: str
+        self,
+        source: str,
+        *,
+        launcher: tuple[str, ...] = ("opentelemetry-instrument",),
+        **settings: str,
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [*launcher, "python", self.write(source)],

@@ -148,7 +148,11 @@ CHILDREN = {
     [
         ("os.fork and os._exit", ""),
         ("os.fork and an ordinary end", ""),
-        *((how, method) for how in ("multiprocessing", "a process pool") for method in ("fork", "spawn", "forkserver")),
+        *(
+            (how, method)
+            for how in ("multiprocessing", "a process pool")
+            for method in ("fork", "spawn", "forkserver")
+        ),
         ("subprocess", ""),
     ],
 )

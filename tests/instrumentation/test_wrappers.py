@@ -38,9 +38,7 @@ def test_calls_nest_as_they_are_called(toy: ModuleType) -> None:
         result = toy.Engine().run(2)
 
         assert result == [0, 1]
-        assert recording.spans.tree() == (
-            "invoke_workflow demo\n  run_step node\n  run_step node"
-        )
+        assert recording.spans.tree() == ("invoke_workflow demo\n  run_step node\n  run_step node")
 
 
 def test_an_exception_passes_untouched_and_is_described_once_with_its_stack(
@@ -165,9 +163,7 @@ async def test_a_coroutine_function_hidden_by_a_decorator_is_seen(toy: ModuleTyp
 
 async def test_a_hundred_runs_in_one_loop_never_mix(toy: ModuleType) -> None:
     with record(rows(ARUN, NODE)) as recording:
-        await asyncio.gather(
-            *(toy.Engine().arun(lambda: toy.Engine().node(0)) for _ in range(100))
-        )
+        await asyncio.gather(*(toy.Engine().arun(lambda: toy.Engine().node(0)) for _ in range(100)))
 
         spans = recording.spans
         assert len(spans.trace_ids()) == 100
@@ -214,9 +210,7 @@ def test_the_span_is_current_inside_the_generator_and_nowhere_else(toy: ModuleTy
             outside.append(trace.get_current_span().get_span_context().is_valid)
 
         assert outside == [False, False]
-        assert recording.spans.tree() == (
-            "invoke_workflow parts\n  run_step node\n  run_step node"
-        )
+        assert recording.spans.tree() == ("invoke_workflow parts\n  run_step node\n  run_step node")
 
 
 def test_send_throw_and_return_value_pass_through(toy: ModuleType) -> None:
@@ -460,7 +454,9 @@ def test_a_row_without_a_kind_speaks_to_the_call_around_it(toy: ModuleType) -> N
 
 
 def test_when_leaves_a_call_alone(toy: ModuleType) -> None:
-    odd = Patch(target="toyengine:Engine.node", kind="node", when=lambda call: call.args[0] % 2 == 1)
+    odd = Patch(
+        target="toyengine:Engine.node", kind="node", when=lambda call: call.args[0] % 2 == 1
+    )
     with record(rows(odd)) as recording:
         toy.Engine().run(4)
 
@@ -518,9 +514,73 @@ def test_nothing_is_pinned_after_a_run(toy: ModuleType) -> None:
     with record(rows(RUN, NODE)):
         state = State()
         reference = weakref.ref(state)
-        toy.Engine().run(1, lambda _, state=state: None)
-        streams.settle()
-        del state
-        gc.collect()
+        gc.disable()  # at once: not only when the collector comes by
+        try:
+            toy.Engine().run(1, lambda _, state=state: None)
+            streams.settle()
+            del state
 
-        assert reference() is None
+            assert reference() is None
+        finally:
+            gc.enable()
+
+
+def test_a_failure_that_an_answer_reports_and_its_caller_raises_is_one_error(
+    toy: ModuleType,
+) -> None:
+    def raise_for_status(_: int) -> None:
+        toy.helper(1)
+        raise ConnectionError
+
+    reported = Patch(target="toyengine:helper", kind="llm", outcome=lambda _call, _result: "529")
+    with record(rows(RUN, NODE, reported)) as recording:
+        with pytest.raises(ConnectionError):
+            toy.Engine().run(1, raise_for_status)
+
+        assert (recording.spans[0].attributes or {})["flowspan.rollup.errors"] == 1
+
+
+def test_metrics_are_bounded_whatever_a_program_names(toy: ModuleType) -> None:
+    from flowspan.instrumentation.integration import Event  # noqa: PLC0415
+
+    wild = Patch(
+        target="toyengine:Engine.node",
+        kind="node",
+        name=lambda call: f"node {call.args[0]}",
+        after=lambda call, _: [
+            Event(
+                "flowspan.state.transition",
+                {"flowspan.state.from": f"{call.args[0]}", "flowspan.state.to": "x"},
+            )
+        ],
+    )
+    with record(rows(RUN, wild)) as recording:
+        toy.Engine().run(1000)
+        points = recording.metrics()
+
+    for name in ("flowspan.node.duration", "flowspan.state.transitions"):
+        assert len(points[name]) <= 202
+        assert any("other" in attributes.values() for attributes, _ in points[name])
+
+
+def test_a_prompt_chosen_around_a_model_call_is_inherited_unless_it_names_one(
+    toy: ModuleType,
+) -> None:
+    from flowspan.instrumentation.integration import Event  # noqa: PLC0415
+
+    chosen = Event(
+        "flowspan.prompt.selected", {"gen_ai.prompt.name": "plan", "gen_ai.prompt.version": "2"}
+    )
+    node = Patch(target="toyengine:Engine.node", kind="node", before=lambda _: [chosen])
+    plain = Patch(target="toyengine:helper", kind="llm")
+    own = Patch(
+        target="toyengine:Model.ask", kind="llm", request=lambda _: {"gen_ai.prompt.name": "own"}
+    )
+    with record(rows(node, plain, own)) as recording:
+        toy.Engine().node(0, lambda _: (toy.helper(1), toy.Model().ask("x")))
+
+        prompts = [
+            (span.attributes or {}).get("gen_ai.prompt.name")
+            for span in recording.spans.of_kind("llm")
+        ]
+        assert prompts == ["plan", "own"]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from flowspan.instrumentation.frame import CallFrame
     from flowspan.usage import Usage
 
-_TIMED_KINDS: Final = frozenset({"run", "step", "node"})
+TIMED_KINDS: Final = frozenset({"run", "step", "node"})
+"""Kinds whose own time excludes that of others of these kinds inside them."""
+
 _MODEL_LABELS: Final[tuple[str, ...]] = (
     semconv.OPERATION_NAME,
     semconv.PROVIDER_NAME,
@@ -24,6 +26,9 @@ _MODEL_LABELS: Final[tuple[str, ...]] = (
     semconv.RESPONSE_MODEL,
     semconv.ERROR_TYPE,
 )
+
+REPORTED: Final = -1
+"""In place of an exception's identity: a failure below that an answer reported."""
 
 
 def _above(invocation: CallFrame) -> Iterator[CallFrame]:
@@ -33,26 +38,21 @@ def _above(invocation: CallFrame) -> Iterator[CallFrame]:
         frame = frame.parent
 
 
-def _host(invocation: CallFrame) -> CallFrame | None:
-    """The nearest run, step or node around a call: the one whose own time the call takes."""
-    return next((frame for frame in _above(invocation) if frame.kind in _TIMED_KINDS), None)
-
-
 # --- start and end of calls -------------------------------------------------------------------
 
 
 def started(invocation: CallFrame) -> None:
     """Account for the start of a call."""
     kind = invocation.kind
-    if kind not in _TIMED_KINDS:
+    if kind not in TIMED_KINDS:
         return
-    host = _host(invocation)
+    host = invocation.host
     if host is not None:
         with host.run.lock:
             if host.children == 0:
                 host.covered_since = time.perf_counter_ns()
             host.children += 1
-    elif kind == "run":
+    elif kind == "run" and invocation.site.machine.instruments.active:
         invocation.site.machine.instruments.active_runs(1, _run_labels(invocation))
 
 
@@ -65,11 +65,12 @@ def ended(
         _add_to_totals(invocation, usage, error)
     if semconv.ERROR_TYPE in invocation.attributes:
         _add_error(invocation)
-    if kind in _TIMED_KINDS:
+    if kind in TIMED_KINDS:
         _uncover(invocation)
     if invocation.totals is not None:
         invocation.describe(invocation.totals.attributes())
-    if (record := _RECORDERS.get(kind or "")) is not None:
+    record = _RECORDERS.get(kind or "")
+    if record is not None and invocation.site.machine.instruments.active:
         record(invocation, usage, duration_ns / 1e9)
 
 
@@ -84,12 +85,16 @@ def _add_to_totals(invocation: CallFrame, usage: Usage | None, error: BaseExcept
 
 
 def _add_error(invocation: CallFrame) -> None:
-    """Count an error once, where it was first seen, for all frames above."""
+    """Count an error once, where it was first seen, for all frames above.
+
+    A failure that an answer reported (an HTTP status, an error in the result) is often raised by
+    the code around the call: an exception of the frame above it is the same failure.
+    """
     failure = invocation.failure
-    first = failure is None or invocation.failed_below != id(failure)
+    first = invocation.failed_below not in (id(failure), REPORTED) or failure is None
     with invocation.run.lock:
-        if failure is not None and invocation.parent is not None:
-            invocation.parent.failed_below = id(failure)
+        if invocation.parent is not None:
+            invocation.parent.failed_below = REPORTED if failure is None else id(failure)
         if first:
             for frame in _above(invocation):
                 if frame.totals is None:
@@ -98,7 +103,7 @@ def _add_error(invocation: CallFrame) -> None:
 
 
 def _uncover(invocation: CallFrame) -> None:
-    host = _host(invocation)
+    host = invocation.host
     if host is None:
         return
     with host.run.lock:
@@ -123,7 +128,7 @@ def _with_error(labels: dict[str, Any], invocation: CallFrame) -> dict[str, Any]
 
 
 def _record_run(invocation: CallFrame, _usage: Usage | None, seconds: float) -> None:
-    if _host(invocation) is not None:  # a nested workflow is part of the run around it
+    if invocation.host is not None:  # a nested workflow is part of the run around it
         return
     instruments = invocation.site.machine.instruments
     labels = _run_labels(invocation)
@@ -144,7 +149,7 @@ def _record_node(invocation: CallFrame, _usage: Usage | None, seconds: float) ->
     context = invocation.materialise()
     instruments.record(semconv.METRIC_NODE_DURATION, seconds, labels, context)
     own = max(0.0, seconds - invocation.covered_ns / 1e9)
-    instruments.count(semconv.METRIC_NODE_SELF_SECONDS, own, labels, context)
+    instruments.count(semconv.METRIC_NODE_SELF_SECONDS, own, labels)
 
 
 def _record_model_call(invocation: CallFrame, usage: Usage | None, seconds: float) -> None:
@@ -163,7 +168,7 @@ def _record_model_call(invocation: CallFrame, usage: Usage | None, seconds: floa
     calls = _with_error(dict(where), invocation)
     if (status := known.get(semconv.COST_STATUS)) is not None:
         calls[semconv.COST_STATUS] = status
-    instruments.count(semconv.METRIC_LLM_CALLS, 1, calls, context)
+    instruments.count(semconv.METRIC_LLM_CALLS, 1, calls)
     if usage is not None:
         _record_tokens(invocation, usage, model, where)
 
@@ -177,7 +182,7 @@ def _record_tokens(
         if amount is not None:
             labels = {**model, semconv.TOKEN_TYPE: token_type}
             instruments.record(semconv.METRIC_TOKEN_USAGE, amount, labels, context)
-    instruments.count_tokens(usage, where, context)
+    instruments.count_tokens(usage, where)
 
 
 _RECORDERS: Final[dict[str, Callable[[CallFrame, Usage | None, float], None]]] = {
@@ -211,8 +216,8 @@ def _state_transition(invocation: CallFrame, attributes: dict[str, Any]) -> None
     instruments = invocation.site.machine.instruments
     labels = instruments.place(invocation.workflow, None)
     labels[semconv.ENGINE] = invocation.run.engine
-    labels[semconv.STATE_FROM] = str(attributes.get(semconv.STATE_FROM))
-    labels[semconv.STATE_TO] = str(attributes.get(semconv.STATE_TO))
+    labels[semconv.STATE_FROM] = instruments.state_name(str(attributes.get(semconv.STATE_FROM)))
+    labels[semconv.STATE_TO] = instruments.state_name(str(attributes.get(semconv.STATE_TO)))
     instruments.count(semconv.METRIC_STATE_TRANSITIONS, 1, labels)
 
 

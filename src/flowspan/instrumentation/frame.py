@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 INVOCATION_KEY: Final = create_key("flowspan-invocation")
 """Where the current frame lives in the OpenTelemetry context."""
 
+NO_CONTEXT: Final = Context()
+"""The context of a frame that is over."""
+
 _SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where the current span lives there."""
 
@@ -47,6 +50,7 @@ class CallFrame:
         totals: What the model calls below added up to.
         prompt: Name and version of the prompt that was chosen here.
         step: Name of the nearest node or step, this one included.
+        host: The nearest run, step or node around: the one whose own time the call takes.
         started_ns: Start in nanoseconds of the epoch.
         cost_usd: What a hook said that the call cost.
         failure: What it raised.
@@ -74,6 +78,7 @@ class CallFrame:
         "ended",
         "failed_below",
         "failure",
+        "host",
         "parent",
         "prompt",
         "replay",
@@ -92,9 +97,11 @@ class CallFrame:
         if parent is None:
             self.run = Run(None, "")
             self.step: str | None = None
+            self.host: CallFrame | None = None
         else:
             self.run = parent.run
             self.step = parent.step
+            self.host = parent if parent.kind in accounting.TIMED_KINDS else parent.host
         self.totals: Totals | None = None
         self.prompt: tuple[Any, Any] | None = None
         self.replay: Any = None
@@ -230,6 +237,21 @@ class CallFrame:
         if operation is None:
             return site.label
         return operation if subject is None else f"{operation} {subject}"
+
+
+    def release(self) -> None:
+        """Let go of the program's objects and of cycles through this frame, at once.
+
+        Whoever keeps a context (a thread of a pool, a task) keeps this frame, and must not keep
+        the arguments of a call that is over.
+        """
+        call = self.call
+        call.frame = call.enclosing = call.instance = call.snapshot = call.function = None
+        call.args, call.kwargs = (), NOTHING
+        self.failure = self.replay = None
+        self._context = self._notes = self._events = None
+        self._outer = NO_CONTEXT
+        self._span = None
 
 
 def current() -> CallFrame | None:

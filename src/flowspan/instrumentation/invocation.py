@@ -114,6 +114,9 @@ class Invocation(CallFrame):
                 attributes[semconv.STEP_INDEX] = self.run.steps
 
     def _inherit_prompt(self) -> None:
+        """A model call that names no prompt of its own has the one chosen around it."""
+        if semconv.PROMPT_NAME in self.attributes:
+            return
         frame = self.parent
         while frame is not None and frame.prompt is None:
             frame = frame.parent
@@ -231,6 +234,7 @@ class Invocation(CallFrame):
         if not (drop and self._span is None):
             self.materialise()
             self._end_span(duration_ns)
+        self.release()
 
     def _end_span(self, duration_ns: int) -> None:
         span, events = self._span, self._events

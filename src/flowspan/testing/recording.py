@@ -24,11 +24,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from flowspan import safety
+from flowspan.cost import CostHook
 from flowspan.instrumentation import streams
 from flowspan.instrumentation.events import EventOutlet
 from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
+from flowspan.pricing import Pricer
 from flowspan.testing.spans import RecordedSpans
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Recording:
         self.tracer_provider = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.meter_provider = MeterProvider([self._reader], shutdown_on_exit=False)
+        self.instruments = Instruments(self.meter_provider.get_meter("flowspan"))
         self.patcher: Patcher | None = None
 
     @property
@@ -99,6 +102,7 @@ def _point(point: Any) -> tuple[dict[str, Any], Any]:
 def record(
     *integrations: Integration,
     hooks: tuple[CallHook, ...] = (),
+    priced: bool = False,
     detail: Detail = "normal",
     content: ContentMode = "off",
     strict: bool = True,
@@ -107,7 +111,8 @@ def record(
 
     Args:
         integrations: Whose rows are applied for the time of the recording.
-        hooks: Act on calls, as the cost hook does.
+        hooks: Act on calls.
+        priced: Price model calls, as the distribution does.
         detail: How much is recorded.
         content: Whether messages are recorded.
         strict: ``False`` swallows telemetry errors as in production.
@@ -115,9 +120,9 @@ def record(
     recording = Recording()
     machine = Machine(
         tracer=recording.tracer_provider.get_tracer("flowspan"),
-        instruments=Instruments(recording.meter_provider.get_meter("flowspan")),
+        instruments=recording.instruments,
         outlet=EventOutlet("span", None),
-        hooks=hooks,
+        hooks=(*hooks, CostHook(Pricer(), recording.instruments)) if priced else hooks,
         detail=detail,
         content=content,
     )
