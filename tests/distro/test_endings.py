@@ -138,7 +138,8 @@ CHILDREN = {
     """,
     "subprocess": """
         import subprocess, sys
-        subprocess.run([sys.executable, "-c", "from ownengine import Engine; Engine().run(1)"], check=True)
+        child = "from ownengine import Engine; Engine().run(1)"
+        subprocess.run([sys.executable, "-c", child], check=True)
     """,
 }
 

@@ -177,7 +177,16 @@ class Program:
 
     def __init__(self, source: str, path: Path, *, wrapper: tuple[str, ...] = ()) -> None:
         self.process = subprocess.Popen(
-            [*wrapper, sys.executable, "-c", PREAMBLE + textwrap.dedent(source), str(path)],
+            # Some of the programs fork although they have threads, which newer Pythons warn of.
+            [
+                *wrapper,
+                sys.executable,
+                "-W",
+                "ignore::DeprecationWarning",
+                "-c",
+                PREAMBLE + textwrap.dedent(source),
+                str(path),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -92,7 +92,8 @@ def test_an_older_store_is_brought_to_the_present_form(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was stored is still there, for a writer and for a reader that comes first."""
-    StoreWriter(path).write_ended([spans.one()])
+    with closing(StoreWriter(path)) as writer:
+        writer.write_ended([spans.one()])
     later = (*migrations.MIGRATIONS, ("CREATE TABLE log (id INTEGER PRIMARY KEY)",))
     monkeypatch.setattr(migrations, "MIGRATIONS", later)
     monkeypatch.setattr(migrations, "LATEST", 2)
@@ -242,7 +243,8 @@ def test_a_store_without_shared_memory_works_as_well(
 ) -> None:
     monkeypatch.setattr(opening, "_has_shared_memory", lambda _: False)
 
-    assert StoreWriter(path).write_ended([spans.one()])
+    with closing(StoreWriter(path)) as writer:
+        assert writer.write_ended([spans.one()])
 
     assert reading().info().journal_mode == "delete"
     assert len(reading().runs()) == 1
