@@ -151,6 +151,7 @@ def test_agents_of_ones_own(job: MakeJob, provider: FakeProvider) -> None:
 
         engine, root = _ready_engine()
         assert PoetAgent().forward(root, engine.memory) == {"result": "a poem"}
+        assert PoetAgent().forward("no node", {}) == {"result": "a poem"}
 
     span = recording.spans.one()
     assert span.name == "Agent.Forward.Poet"

@@ -35,6 +35,11 @@ def _node(call: Call) -> Any:
     return call.argument("node", 0)
 
 
+def _is_about_a_node(call: Call) -> bool:
+    """Programs try agents out with anything in the place of a node; that is left alone."""
+    return hasattr(_node(call), "task_info")
+
+
 def _forward_request(call: Call) -> Attributes:
     return {"agent.class": _agent_class(call), **task(_node(call))}
 
@@ -163,6 +168,7 @@ PATCHES: Final = (
         kind="agent",
         name=_agent_class,
         span_name=_forward_name,
+        when=_is_about_a_node,
         request=_forward_request,
         snapshot=_article_length,
         before=_forward_started,
