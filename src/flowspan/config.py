@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple
 
 Detail = Literal["minimal", "normal", "full"]
 ContentMode = Literal["off", "hash", "redacted", "full"]
@@ -148,7 +148,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if str(values.get("store", "")).lower() in {"off", "false", "none"}:
         values.update(store=None, store_enabled=False)
     if "content" not in values and environ.get(_GENAI_CONTENT, "").lower() in _GENAI_CONTENT_ON:
-        values["content"] = cast("ContentMode", "full")
+        values["content"] = "full"
     return Settings(**values, problems=tuple(problems))
 
 

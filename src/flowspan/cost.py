@@ -27,7 +27,7 @@ class CostHook:
     nothing and says so; a call that failed before the provider said anything has no cost.
     """
 
-    kinds: Final[frozenset[Kind]] = frozenset({"llm"})
+    kinds: frozenset[Kind] = frozenset({"llm"})
 
     def __init__(self, pricer: Pricer, instruments: Instruments) -> None:
         self._pricer = pricer

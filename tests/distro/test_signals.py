@@ -88,8 +88,10 @@ def test_grpc_is_used_when_asked(place: Any) -> None:
             return metrics_service_pb2.ExportMetricsServiceResponse()
 
     server = grpc.server(futures.ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)
-    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)
+    add_traces: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
+    add_metrics: Any = metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server
+    add_traces(Traces(), server)
+    add_metrics(Metrics(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -189,7 +189,7 @@ def test_a_base_with_its_own_hook_keeps_it(toy: ModuleType) -> None:
         def act(self) -> str:
             return "watched"
 
-    toy.Watched = Watched
+    toy.Watched = Watched  # type: ignore[attr-defined]
     own_hook = vars(Watched)["__init_subclass__"]
     with record(
         rows(Patch(target="toyengine:Watched.act", kind="node", subclasses=True))
@@ -209,11 +209,16 @@ def test_a_base_with_its_own_hook_keeps_it(toy: ModuleType) -> None:
 
 
 def test_pickles_are_byte_identical_with_and_without(toy: ModuleType) -> None:
-    things = lambda: (toy.helper, toy.Engine, toy.Engine(), toy.Engine.run, toy.Engine().run)  # noqa: E731
-    before = [pickle.dumps(thing) for thing in things()[:4]]
+    def pickles() -> list[bytes]:
+        return [
+            pickle.dumps(thing)
+            for thing in (toy.helper, toy.Engine, toy.Engine(), toy.Engine.run, toy.Engine().run)
+        ]
+
+    before = pickles()
     dilled = dill.dumps(toy.Engine())
     with record(ALL):
-        assert [pickle.dumps(thing) for thing in things()[:4]] == before
+        assert pickles() == before
         assert dill.dumps(toy.Engine()) == dilled
         assert copy.copy(toy.helper) is toy.helper
         assert copy.deepcopy({"f": toy.helper})["f"] is toy.helper
@@ -246,7 +251,7 @@ def test_a_module_that_runs_as_a_script_is_patched_in_main(
     with record(script) as recording:
         node = importlib.import_module("parts_of_script").Node
         node()
-        assert main.Engine().run() == "ran"  # type: ignore[attr-defined]
+        assert main.Engine().run() == "ran"
 
         assert [span.name for span in recording.spans] == [
             "Node.__init__",
@@ -268,7 +273,7 @@ def test_another_script_of_a_like_name_is_left_alone(
     )
     with record(script) as recording:
         importlib.import_module("parts_of_other").Node()
-        main.Engine().run()  # type: ignore[attr-defined]
+        main.Engine().run()
 
         assert [span.name for span in recording.spans] == ["Node.__init__"]
 

@@ -150,7 +150,7 @@ def test_static_methods_are_one_object_and_pickle_by_their_name(toy: ModuleType)
     with record(rows("Engine.free")):
         assert toy.Engine.free is toy.Engine().free
         assert pickle.dumps(toy.Engine.free) == before
-        assert pickle.loads(before) is toy.Engine.free  # noqa: S301 - our own bytes
+        assert pickle.loads(before) is toy.Engine.free
 
 
 def test_what_was_pickled_by_value_can_be_read_where_flowspan_is_not(toy: ModuleType) -> None:

@@ -178,7 +178,7 @@ async def test_a_cancelled_coroutine_ends_its_span(toy: ModuleType) -> None:
         started.set()
         await asyncio.Event().wait()
 
-    toy.wait = wait
+    toy.wait = wait  # type: ignore[attr-defined]
     waiting = Patch(target="toyengine:wait", kind="run", name="waiting")
     with record(rows(waiting)) as recording:
         task = asyncio.create_task(toy.wait())
@@ -493,7 +493,8 @@ def test_a_dropped_call_is_made_up_for_when_something_inside_it_needs_a_parent(
 
         spans = recording.spans
         assert spans.tree() == "Engine.run\n  Engine.node"
-        first, second = spans
+        first: Any = spans[0]
+        second: Any = spans[1]
         assert first.start_time <= second.start_time
         assert first.end_time >= second.end_time
 

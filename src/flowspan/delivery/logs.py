@@ -21,6 +21,6 @@ class BoundedLogProcessor(BatchLogRecordProcessor):
         """Stop within the deadline, where the SDK lets us say so."""
         inner = getattr(self, "_batch_processor", None)
         if inner is None:
-            super().shutdown()
+            super().shutdown()  # type: ignore[no-untyped-call]
         else:
             inner.shutdown(timeout_millis=int(self._deadline.remaining() * 1000))

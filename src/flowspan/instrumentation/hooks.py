@@ -87,7 +87,9 @@ class Outcome:
 class CallHook(Protocol):
     """Acts before and after calls of certain kinds.  Hooks run in the order they were given."""
 
-    kinds: frozenset[Kind]
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of calls that it acts on."""
 
     def before(self, visit: Visit) -> Replay | None:
         """Refuse the call by raising a ``FlowspanError``, answer it, or do nothing."""
