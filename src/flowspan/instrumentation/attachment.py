@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, attach, detach
 
 
 class Attached:
     """A context made current; :meth:`detach` restores what was current before."""
 
-    __slots__ = ("_context", "_token")
+    __slots__ = ("_token",)
 
     def __init__(self, context: Context) -> None:
-        self._context = context
         self._token: Any = attach(context)
 
     def detach(self) -> None:
-        """Restore the former context if ours was made current here."""
-        if get_current() is self._context:
-            detach(self._token)
-            return
-        try:  # somebody inside attached and never detached: restore all the same
+        """Restore what was current before, even if somebody inside attached and never detached.
+
+        Without effect where ours was made current in another task or thread, or in the one that
+        this one began as a copy of.
+        """
+        try:
             self._token.var.reset(self._token)
-        except (ValueError, RuntimeError, AttributeError):
-            return  # made current in another task or thread, where it is of no effect any more
+        except AttributeError:  # a context of somebody else's making (OTEL_PYTHON_CONTEXT)
+            detach(self._token)
+        except (ValueError, RuntimeError):
+            return
