@@ -33,7 +33,7 @@ NOTHING: Attributes = MappingProxyType({})
 """No attributes."""
 
 Detail = Literal["minimal", "normal", "full"]
-Role = Literal["call", "iterate", "next", "close"]
+Role = Literal["call", "iterate", "next", "close", "enter", "exit"]
 
 
 class Event(NamedTuple):
@@ -187,7 +187,8 @@ class Patch:
         lazy: Tells whether a result is a stream or a body that is yet to be read; it returns the
             object to observe (a row of another ``role`` reports its chunks) or ``None``.
         role: ``call`` for ordinary rows. ``iterate`` (returns an iterator over chunks), ``next``
-            (returns one chunk) and ``close`` rows report what happens to an observed object.
+            (returns one chunk) and ``close`` rows report what happens to an observed object, and
+            ``enter`` and ``exit`` rows that a ``with`` block of it begins and ends.
         when: Asked before the call; ``False`` leaves the call alone.
         keep: Asked after the call below detail ``full``; ``False`` drops the span, unless
             something inside it was kept.

@@ -178,6 +178,7 @@ class Invocation(CallFrame):
         usage = self._partial(partial)
         failures.describe(self, error)
         self._end(usage, error)
+        self.failure = None  # its traceback leads to our frames and so back here: no circle
 
     def abandon(self, partial: Any = None) -> None:
         """End because the caller lost interest: closed early, dropped, never read."""

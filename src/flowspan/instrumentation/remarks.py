@@ -60,6 +60,9 @@ class Remark:
     def abandon(self, partial: Any = None) -> None:
         """Nothing to tell."""
 
+    def chunk(self) -> None:
+        """Nothing to tell."""
+
     def _emit(self, events: Iterable[Event] | None) -> None:
         for event in events or ():
             target = self.frame if event.on == "own" else self.frame.parent

@@ -1,13 +1,13 @@
-"""Results that are still to come: streams, lazy objects and bodies not yet read.
+"""Results that are still to come: streams, generators, lazy objects and bodies not yet read.
 
 An observed object stays what it was: nothing is put on it and no proxy replaces it.  A weak map
-keeps its observation; rows of the roles ``iterate``, ``next`` and ``close`` on its class report
-what happens to it.  Whatever ends first ends the call, once: drained, closed, dropped, failed, or
-the end of the process.
+keeps its observations; rows of the other roles on its class report what happens to it.  Whatever
+ends first ends the call, once: drained, closed, dropped, failed, or the end of the process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
@@ -15,38 +15,60 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from flowspan import background
 from flowspan.safety import guarded, swallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowspan.instrumentation.attachment import Attached
     from flowspan.instrumentation.integration import Joiner
     from flowspan.instrumentation.invocation import Invocation
+    from flowspan.instrumentation.remarks import Remark
+
+SETTLE_SECONDS: Final = 1.0
+"""The longest that anybody waits for streams that were dropped a moment ago."""
 
 
 class Observation:
-    """One stream under way.
+    """One result under way.
 
     Attributes:
         invocation: The call whose result it is.
         joiner: Adds up its chunks; ``None`` where only the end matters.
         busy: True while a report is being made, so that what the object does to itself in the
             meantime (an iterator that closes its own response) is not reported too.
+        attached: The call's context, while the program is inside a ``with`` block of the object.
+        before: An observation of the same object by a call inside this one.
     """
 
-    __slots__ = ("_add", "_begun", "_handled", "busy", "invocation", "joiner", "over")
+    __slots__ = (
+        "_add",
+        "_begun",
+        "_handled",
+        "attached",
+        "before",
+        "busy",
+        "invocation",
+        "joiner",
+        "over",
+    )
 
-    def __init__(self, invocation: Invocation, joiner: Joiner | None) -> None:
+    def __init__(self, invocation: Invocation | Remark) -> None:
         self.invocation = invocation
-        self.joiner = joiner
+        self.joiner = _joiner(invocation)
         self.busy = False
         self.over = False
+        self.attached: Attached | None = None
+        self.before: Observation | None = None
         self._begun = False
-        self._add = None if joiner is None else joiner.add
-        self._handled = sys.exc_info()[1]
+        self._add = None if self.joiner is None else self.joiner.add
+        self._handled = id(sys.exc_info()[1])
 
     def chunk(self, chunk: Any) -> None:
         """A chunk arrived."""
+        if self.before is not None:
+            self.before.chunk(chunk)
         counts: bool | None = None
         if self._add is not None:
             try:
@@ -58,47 +80,59 @@ class Observation:
             self._begun = True
             guarded("first chunk", self.invocation.chunk)
 
-    def drained(self) -> None:
-        """The stream came to its end."""
+    def drained(self, result: Any = None) -> None:
+        """It came to its end, with a result where its chunks are not joined."""
+        if self.before is not None:
+            self.before.drained(result)
         if self._last():
-            guarded("end of stream", self.invocation.complete, self._partial())
+            whole = result if self.joiner is None else self._partial()
+            guarded("end of stream", self.invocation.complete, whole)
 
     def failed(self, error: BaseException) -> None:
-        """The stream raised."""
+        """It raised."""
+        if self.before is not None:
+            self.before.failed(error)
         if self._last():
             guarded("end of stream", self.invocation.fail, error, self._partial())
 
     def closed(self) -> None:
-        """The stream was closed; by an exception in the caller's ``with`` block, if there is one.
+        """It was closed; by an exception in the caller's ``with`` block, if there is one.
 
-        Python shows that exception in ``sys.exc_info`` while ``__exit__`` runs.  ``GeneratorExit``
-        is how a generator hears that nobody will read on.
+        Python shows that exception in ``sys.exc_info`` while ``__exit__`` runs.
         """
         if self.over:
             return
         error = sys.exc_info()[1]
-        if error is None or error is self._handled or isinstance(error, GeneratorExit):
+        if error is None or id(error) == self._handled or isinstance(error, GeneratorExit):
             self.dropped()
         else:
             self.failed(error)
 
     def dropped(self) -> None:
-        """Nobody will read on; which is an ordinary end if the stream said that it is over."""
+        """Nobody will read on; where it said itself that it is over, that is an ordinary end."""
+        if self.before is not None:
+            self.before.dropped()
         if self._last():
-            if getattr(self.joiner, "complete", False):
-                guarded("end of stream", self.invocation.complete, self._partial())
-            else:
-                guarded("end of stream", self.invocation.abandon, self._partial())
+            complete = getattr(self.joiner, "complete", False)
+            end = self.invocation.complete if complete else self.invocation.abandon
+            guarded("end of stream", end, self._partial())
 
     def _last(self) -> bool:
         first, self.over = not self.over, True
-        _observed.discard(self)
+        _observed.open.discard(self)
         return first
 
     def _partial(self) -> Any:
         if self.joiner is None:
             return None
         return guarded(f"{self.invocation.site.place} join", self.joiner.result)
+
+
+def _joiner(invocation: Invocation | Remark) -> Joiner | None:
+    join = invocation.site.patch.join
+    if join is None:
+        return None
+    return guarded(f"{invocation.site.place} join", join, invocation.call)
 
 
 class _Observed:
@@ -111,22 +145,21 @@ class _Observed:
 
     def __init__(self) -> None:
         self.by_identity: dict[int, tuple[weakref.ref[Any], Observation]] = {}
-        self.dropped: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.dropped: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.open: set[Observation] = set()
         self.sweeper: threading.Thread | None = None
-        self.lock = threading.Lock()
+        self.starting = threading.Lock()
 
     def add(self, subject: Any, observation: Observation) -> None:
         identity = id(subject)
         by_identity, dropped = self.by_identity, self.dropped
+        observation.before = self.find(subject)
 
         def forget(_: Any) -> None:
             by_identity.pop(identity, None)
             dropped.put(observation.dropped)
 
         by_identity[identity] = (weakref.ref(subject, forget), observation)
-        self.open.add(observation)
-        self.start_sweeper()
 
     def find(self, subject: Any) -> Observation | None:
         found = self.by_identity.get(id(subject))
@@ -134,23 +167,21 @@ class _Observed:
             return None
         return found[1]
 
-    def discard(self, observation: Observation) -> None:
-        self.open.discard(observation)
-
     def start_sweeper(self) -> None:
-        if self.sweeper is not None:
+        # Whoever comes while another starts it need not wait; it may even be the same thread,
+        # where the garbage collector has stepped in.
+        if self.sweeper is not None or not self.starting.acquire(blocking=False):
             return
-        with self.lock:
+        try:
             if self.sweeper is None:
-                self.sweeper = threading.Thread(
-                    target=_sweep, args=(self.dropped,), name="flowspan-streams", daemon=True
-                )
-                self.sweeper.start()
+                self.sweeper = background.start("flowspan-streams", _sweep, self.dropped)
+        finally:
+            self.starting.release()
 
 
-def _sweep(dropped: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-    while (end := dropped.get()) is not None:
-        guarded("end of a dropped stream", end)
+def _sweep(dropped: queue.SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        guarded("end of a dropped stream", dropped.get())
 
 
 _observed: Final = _Observed()
@@ -165,20 +196,32 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows onl
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def follow(invocation: Invocation | Remark) -> Observation:
+    """Keep a call open until whoever follows its result tells that it has ended."""
+    observation = Observation(invocation)
+    _observed.open.add(observation)
+    _observed.start_sweeper()
+    return observation
+
+
+def release(observation: Observation) -> None:
+    """Keep a call open no more: it has begun, and ends by itself."""
+    _observed.open.discard(observation)
+
+
 def observe(subject: Any, invocation: Invocation) -> bool:
     """Keep a call open until its result, ``subject``, has ended.
 
     Returns:
         False if the object cannot be observed (it takes no weak references).
     """
-    join = invocation.site.patch.join
-    joiner = None
-    if join is not None:
-        joiner = guarded(f"{invocation.site.place} join", join, invocation.call)
+    observation = Observation(invocation)
     try:
-        _observed.add(subject, Observation(invocation, joiner))
+        _observed.add(subject, observation)
     except TypeError:
         return False
+    _observed.open.add(observation)
+    _observed.start_sweeper()
     return True
 
 
@@ -189,21 +232,25 @@ def find(subject: Any) -> Observation | None:
 
 def end_later(end: Callable[[], None]) -> None:
     """Run ``end`` soon, outside the place that noticed it (a generator being finalised)."""
-    _observed.start_sweeper()
     _observed.dropped.put(end)
+    _observed.start_sweeper()
 
 
 def settle() -> None:
     """Wait until every stream dropped so far has ended."""
-    if _observed.sweeper is None or not _observed.sweeper.is_alive():
+    sweeper = _observed.sweeper
+    if sweeper is None or not sweeper.is_alive():
+        with contextlib.suppress(queue.Empty):
+            while True:
+                guarded("end of a dropped stream", _observed.dropped.get_nowait())
         return
     done = threading.Event()
     _observed.dropped.put(done.set)
-    done.wait(5)
+    done.wait(SETTLE_SECONDS)
 
 
 def end_open() -> None:
-    """End every stream that is still open: the process ends, or recording stops."""
+    """End everything that is still open: the process ends, or recording stops."""
     settle()
-    for observation in tuple(_observed.open):
+    for observation in list(_observed.open):
         guarded("end of an open stream", observation.dropped)

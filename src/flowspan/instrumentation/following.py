@@ -1,0 +1,295 @@
+"""What a call returned and is still to come, seen to its end: coroutines, generators, futures.
+
+Each is replaced by one of the same type that drives it and adds nothing but the invocation (a
+future stays, and tells when it is done).  The span is current while a part of the original runs
+and at no other time: around each ``next()``, never across a ``yield``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+import inspect
+import sys
+import types
+from typing import TYPE_CHECKING, Any, Final
+
+from flowspan.instrumentation import streams
+from flowspan.instrumentation.invocation import Invocation
+from flowspan.instrumentation.opening import failed, replayed
+from flowspan.safety import guarded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+
+    from flowspan.instrumentation.remarks import Remark
+    from flowspan.instrumentation.streams import Observation
+
+    Seen = Invocation | Remark
+    Begin = Callable[[], Seen | None]
+
+
+class _Pending:
+    """A coroutine or generator that has not begun, and perhaps never will.
+
+    A coroutine that is never awaited is Python's to warn of, once: of the outer one, which has the
+    inner one's name.  The inner one is closed without a word.
+    """
+
+    __slots__ = ("_begin", "_inner", "_waiting")
+
+    def __init__(self, inner: Any, begin: Begin, waiting: Observation | None = None) -> None:
+        self._inner = inner
+        self._begin = begin
+        self._waiting = waiting
+
+    def begun(self) -> tuple[Any, Seen | None]:
+        """The original, to be driven now, and its invocation; no original where it is replayed.
+
+        Raises:
+            FlowspanError: A hook refused the call, as the user asked it to.
+        """
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            streams.release(waiting)
+        try:
+            seen = self._begin()
+        except BaseException:
+            self._close()
+            raise
+        if seen is not None and seen.replay is not None:
+            self._close()
+            return None, seen
+        inner, self._inner = self._inner, None
+        return inner, seen
+
+    def _close(self) -> None:
+        if isinstance(self._inner, types.CoroutineType):
+            self._inner.close()
+
+    def __del__(self) -> None:
+        self._close()
+        if self._waiting is not None:
+            streams.end_later(self._waiting.dropped)
+
+
+def lazily(inner: Any, begin: Begin) -> Any:
+    """What the program gets in place of a coroutine or generator that begins a call when it runs.
+
+    Args:
+        inner: The original; anything else is given back as it is.
+        begin: Starts seeing the call.
+    """
+    driver = _driver(inner)
+    return inner if driver is None else _like(inner, driver(_Pending(inner, begin)))
+
+
+def finished(seen: Seen, result: Any) -> Any:
+    """End a call that returned, or leave it open until its result has ended.
+
+    Returns:
+        What the program gets: the result, or one of its type that drives it.
+    """
+    driver = _driver(result)
+    # What somebody else holds as well may be driven or dropped without us: it is left alone.
+    if driver is not None and sys.getrefcount(result) > _OURS:
+        driver = None
+    if driver is not _awaited and _observed(seen, result):
+        return result
+    if driver is not None:
+        waiting = streams.follow(seen)
+        return _like(result, driver(_Pending(result, lambda: seen, waiting)))
+    if type(result) not in _FUTURES or not guarded("future", _when_done, seen, result):
+        guarded(f"{seen.site.place} end", seen.complete, result)
+    return result
+
+
+def _observed(seen: Seen, result: Any) -> bool:
+    lazy = seen.site.patch.lazy
+    if lazy is None or not isinstance(seen, Invocation):
+        return False
+    subject = guarded(f"{seen.site.place} lazy", lazy, seen.call, result)
+    return subject is not None and bool(guarded("stream", streams.observe, subject, seen))
+
+
+def _like(inner: Any, outer: Any) -> Any:
+    outer.__name__, outer.__qualname__ = inner.__name__, inner.__qualname__
+    return outer
+
+
+# --- coroutines and futures -------------------------------------------------------------------
+
+
+async def _awaited(pending: _Pending) -> Any:
+    inner, seen = pending.begun()
+    if seen is None:
+        return await inner
+    if inner is None:
+        return replayed(seen)
+    attached = seen.enter()
+    try:
+        result = await inner
+    except BaseException as error:
+        if attached is not None:
+            attached.detach()
+        if isinstance(error, GeneratorExit):  # dropped: perhaps inside the garbage collector
+            streams.end_later(seen.abandon)
+        else:
+            failed(seen, error)
+        raise
+    if attached is not None:
+        attached.detach()
+    return finished(seen, result)
+
+
+def _when_done(seen: Seen, future: Any) -> bool:
+    observation = streams.follow(seen)
+    future.add_done_callback(functools.partial(guarded, "end of a future", _done, observation))
+    return True
+
+
+def _done(observation: Observation, future: Any) -> None:
+    if future.cancelled():
+        observation.failed(asyncio.CancelledError())
+    # Asked for its exception, a future would no longer complain that nobody did.
+    elif (error := getattr(future, "_exception", None)) is not None:
+        observation.failed(error)
+    else:
+        observation.drained(future.result())
+
+
+# --- generators -------------------------------------------------------------------------------
+
+
+def _steps(pending: _Pending) -> Generator[Any, Any, Any]:
+    inner, seen = pending.begun()
+    if seen is None:
+        return (yield from inner)
+    if inner is None:
+        return (yield from replayed(seen) or ())
+    observation = streams.follow(seen)
+    advance: Callable[..., Any] = inner.send
+    value: Any = None
+    closing = False
+    part: list[Any] = []  # taken out before it is given on: it must not live longer here
+    while True:
+        attached = seen.enter()
+        try:
+            part.append(advance(value))
+        except BaseException as error:
+            if attached is not None:
+                attached.detach()
+            _over(observation, error, StopIteration, closing=closing)
+            if isinstance(error, StopIteration):
+                return error.value
+            raise
+        finally:
+            value = None
+        if attached is not None:
+            attached.detach()
+        if observation.joiner is not None:
+            observation.chunk(part[0])
+        try:
+            value = yield part.pop()
+            advance = inner.send
+        except BaseException as error:  # noqa: BLE001 - thrown in by the caller, passed on
+            value, advance, closing = error, inner.throw, isinstance(error, GeneratorExit)
+
+
+@types.coroutine
+def _awaitable_steps(pending: _Pending) -> Generator[Any, Any, Any]:
+    return (yield from _steps(pending))
+
+
+async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
+    inner, seen = pending.begun()
+    if seen is not None and inner is None:
+        async for answer in _each(replayed(seen)):
+            yield answer
+        return
+    observation = None if seen is None else streams.follow(seen)
+    awaitable = _first(inner)
+    closing = False
+    part: list[Any] = []
+    while True:
+        try:
+            part.append(await _async_part(observation, awaitable, closing=closing))
+        except StopAsyncIteration:
+            return
+        try:
+            awaitable = inner.asend((yield part.pop()))
+        except BaseException as error:  # noqa: BLE001 - thrown in by the caller, passed on
+            awaitable, closing = inner.athrow(error), isinstance(error, GeneratorExit)
+
+
+def _first(inner: AsyncGenerator[Any, Any]) -> Any:
+    """Its first step; only the outer generator is the event loop's to close when it ends.
+
+    A loop that closed both at once would find each closing the other, and complain.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return inner.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+async def _async_part(observation: Observation | None, awaitable: Any, *, closing: bool) -> Any:
+    if observation is None:
+        return await awaitable
+    attached = observation.invocation.enter()
+    try:
+        chunk = await awaitable
+    except BaseException as error:
+        if attached is not None:
+            attached.detach()
+        _over(observation, error, StopAsyncIteration, closing=closing)
+        raise
+    if attached is not None:
+        attached.detach()
+    if observation.joiner is not None:
+        observation.chunk(chunk)
+    return chunk
+
+
+def _over(
+    observation: Observation, error: BaseException, end: type[Exception], *, closing: bool
+) -> None:
+    """Tell how a generator ended; later if it is being closed, perhaps by the collector."""
+    if closing:
+        dropped = isinstance(error, (GeneratorExit, end))
+        streams.end_later(
+            observation.dropped if dropped else functools.partial(observation.failed, error)
+        )
+    elif isinstance(error, end):
+        observation.drained(getattr(error, "value", None))
+    else:
+        observation.failed(error)
+
+
+async def _each(answer: Any) -> AsyncGenerator[Any, None]:
+    if hasattr(answer, "__aiter__"):
+        async for part in answer:
+            yield part
+    else:
+        for part in answer or ():
+            yield part
+
+
+def _driver(result: Any) -> Callable[[_Pending], Any] | None:
+    driver = _DRIVERS.get(type(result))
+    if driver is _steps and result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        return _awaitable_steps
+    return driver
+
+
+_DRIVERS: dict[type, Callable[[_Pending], Any]] = {
+    types.CoroutineType: _awaited,
+    types.GeneratorType: _steps,
+    types.AsyncGeneratorType: _async_steps,
+}
+_FUTURES: Final = frozenset({asyncio.Future, asyncio.Task, concurrent.futures.Future})
+_OURS: Final = 3
+"""References to a result that nobody else holds: the wrapper's, ours and ``getrefcount``'s."""

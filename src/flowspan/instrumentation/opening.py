@@ -1,0 +1,104 @@
+"""Begins to see a call; what every wrapper does first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import get_current
+
+from flowspan.errors import FlowspanError
+from flowspan.instrumentation.frame import INVOCATION_KEY
+from flowspan.instrumentation.integration import Call
+from flowspan.instrumentation.invocation import Invocation
+from flowspan.instrumentation.remarks import Remark
+from flowspan.instrumentation.suppression import is_suppressed
+from flowspan.safety import guarded, swallow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.context import Context
+
+    from flowspan.instrumentation.machine import Site
+
+    Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], Mapping[str, Any]], Any]
+
+
+def begin(
+    site: Site,
+    wrapped: Callable[..., Any],
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Invocation | Remark | None:
+    """Start seeing a call; ``None`` leaves it alone.
+
+    Raises:
+        FlowspanError: A hook refused the call, as the user asked it to.
+    """
+    if not (site.active and site.machine.active):
+        return None
+    try:
+        first_call, site.first_call = site.first_call, None
+        if first_call is not None:
+            first_call()
+        outer = get_current()
+        if is_suppressed(outer):
+            return None
+        return _opened(site, outer, wrapped, instance, args, kwargs)
+    except FlowspanError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the guard: the call goes on unseen
+        swallow(site.place, error)
+        return None
+
+
+def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they were met
+    site: Site,
+    outer: Context,
+    wrapped: Callable[..., Any],
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Invocation | Remark | None:
+    parent = _living(outer.get(INVOCATION_KEY))
+    content = site.machine.content != "off"
+    call = Call(instance, args, kwargs, None, parent, site.machine.detail, None, content, wrapped)
+    when = site.patch.when
+    if when is not None and not guarded(f"{site.place} when", when, call):
+        return None
+    if site.kind is None:
+        return _remark(site, call, parent)
+    if site.kind == "llm" and parent is not None and parent.kind == "llm":
+        return None  # the outer layer owns the call: one span, one usage
+    invocation = Invocation(site, call, parent, outer)
+    call.frame = invocation
+    return invocation.start()
+
+
+def _remark(site: Site, call: Call, parent: Invocation | None) -> Remark | None:
+    if parent is None:
+        return None
+    call.frame = parent
+    return Remark(site, call, parent).start()
+
+
+def _living(frame: Any) -> Invocation | None:
+    """A frame that has ended takes nothing more; its run may still go on around it."""
+    while frame is not None and frame.ended:
+        frame = frame.parent
+    found: Invocation | None = frame
+    return found
+
+
+def replayed(invocation: Invocation | Remark) -> Any:
+    """A hook's answer in place of the call, which has ended with it."""
+    answer = invocation.replay
+    result = None if answer is None else answer.result
+    guarded(f"{invocation.site.place} end", invocation.complete, result)
+    return result
+
+
+def failed(invocation: Invocation | Remark, error: BaseException) -> None:
+    """End a call that raised."""
+    guarded(f"{invocation.site.place} end", invocation.fail, error)
