@@ -387,6 +387,23 @@ def test_a_stream_without_its_last_line_end_is_whole() -> None:
     assert joined(CHAT, whole.rstrip(b"\n")) == joined(CHAT, whole)
 
 
+def test_a_stream_may_end_in_the_middle_of_an_event() -> None:
+    """What is behind the stream's own end, or is no event, is not looked at."""
+    begun = sse(*CHAT_STREAM[:2])
+
+    assert joined(CHAT, begun, b"data: {").output_bytes == 4
+    assert joined(CHAT, begun, b"event: x").output_bytes == 4
+    assert joined(CHAT, begun, b"data:\n").output_bytes == 4
+    assert joined(CHAT, begun + b"data: [DONE]\n\ndata: {}").output_bytes == 4
+
+
+def test_compressed_bytes_that_are_broken_end_the_reading() -> None:
+    """Nothing can be told of them, and nothing fails."""
+    data = gzip.compress(sse(*CHAT_STREAM))
+
+    assert joined(CHAT, data[:12], b"\xff" * 50).output_bytes == 0
+
+
 def test_broken_json_in_an_event_is_passed_over() -> None:
     """Its text is measured as it was written."""
     answer = joined(
