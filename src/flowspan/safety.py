@@ -9,6 +9,7 @@ A ``FlowspanError`` passes where a user asked for it (see :func:`guarded`), and 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -32,6 +33,15 @@ class _Ledger:
 
 
 _ledger = _Ledger()
+
+
+def _after_fork() -> None:
+    """Another thread may have held the lock when the process was forked."""
+    _ledger.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def set_strict(strict: bool) -> bool:  # noqa: FBT001 - a switch is what it is

@@ -499,6 +499,16 @@ def test_a_dropped_call_is_made_up_for_when_something_inside_it_needs_a_parent(
         assert first.end_time >= second.end_time
 
 
+def test_all_that_was_kept_inside_a_call_made_up_for_is_inside_it(toy: ModuleType) -> None:
+    outer = Patch(target="toyengine:Engine.run", kind="internal", keep=lambda _c, _r: False)
+    with record(rows(outer, NODE)) as recording:
+        toy.Engine().run(3)
+
+        assert recording.spans.tree() == (
+            "Engine.run\n  run_step node\n  run_step node\n  run_step node"
+        )
+
+
 def test_detail_decides_which_rows_are_active(toy: ModuleType) -> None:
     chatty = Patch(target="toyengine:Engine.node", kind="internal", detail="full")
     with record(rows(RUN, chatty)) as recording:

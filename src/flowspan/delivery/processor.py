@@ -8,6 +8,7 @@ again, starts anew after a fork, and is bounded at the end by a :class:`Deadline
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import time
@@ -241,7 +242,15 @@ class DeliveryProcessor(SpanProcessor):
         self._hurry.set()
         if self._queue and self._on_drop is not None:
             guarded(f"{self._place} drop", self._on_drop, len(self._queue))
-        guarded(f"{self._place} shutdown", self.exporter.shutdown)
+        guarded(f"{self._place} shutdown", self._shut_exporter)
+
+    def _shut_exporter(self) -> None:
+        """Shut the exporter, within what is left of the time where it takes a timeout."""
+        shutdown = self.exporter.shutdown
+        if "timeout_millis" in inspect.signature(shutdown).parameters:
+            shutdown(timeout_millis=self._deadline.remaining() * 1000)  # type: ignore[call-arg]
+        else:
+            shutdown()
 
 
 def _ends_a_run(span: ReadableSpan) -> bool:

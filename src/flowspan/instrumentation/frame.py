@@ -62,6 +62,7 @@ class CallFrame:
 
     __slots__ = (
         "__weakref__",
+        "_around",
         "_clock",
         "_context",
         "_events",
@@ -114,6 +115,7 @@ class CallFrame:
         self.covered_ns = 0
         self.covered_since = 0
         self._outer = outer
+        self._around = outer.get(_SPAN_KEY)
         self._span: Span | None = None
         self._context: Context | None = None
         self._events: EventLog | None = None
@@ -210,7 +212,8 @@ class CallFrame:
 
     def _start_span(self) -> None:
         outer, parent = self._outer, self.parent
-        if parent is not None and parent._span is None:  # noqa: SLF001 - of the same class
+        if parent is not None and outer.get(_SPAN_KEY) is parent._around:  # noqa: SLF001 - same class
+            # The parent began without a span: the context that it runs in shows the span around it.
             parent.materialise()
             outer = Context({**outer, _SPAN_KEY: parent._span})  # noqa: SLF001 - of the same class
         self._span = span = self.site.machine.start_span(
@@ -249,7 +252,7 @@ class CallFrame:
         call.frame = call.enclosing = call.instance = call.snapshot = call.function = None
         call.args, call.kwargs = (), NOTHING
         self.failure = self.replay = None
-        self._context = self._notes = self._events = None
+        self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None
 

@@ -175,6 +175,8 @@ class Invocation(CallFrame):
         self.failure = error
         if site.patch.failure is not None:
             self._take(site.ask("failure", site.patch.failure, self.call, error))
+        if partial is None and site.patch.salvage is not None:
+            partial = site.ask("salvage", site.patch.salvage, self.call, error)
         usage = self._partial(partial)
         failures.describe(self, error)
         self._end(usage, error)
