@@ -220,11 +220,11 @@ def _allows_lean_spans(tracer: Any) -> bool:
     if type(tracer) is not Tracer:
         return False
     limits = getattr(tracer, "_span_limits", None)
-    measured = type(getattr(tracer, "_tracer_metrics", None)).__name__
+    own_metrics = getattr(tracer, "_tracer_metrics", None)
     return (
         isinstance(limits, SpanLimits)
         and _limits(limits) == _DEFAULT_LIMITS
-        and measured.startswith("NoOp")
+        and (own_metrics is None or type(own_metrics).__name__.startswith("NoOp"))
         and all(
             hasattr(tracer, name)
             for name in (
