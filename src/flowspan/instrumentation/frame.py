@@ -18,7 +18,8 @@ from flowspan.instrumentation.events import EventLog
 from flowspan.instrumentation.integration import NOTHING
 from flowspan.instrumentation.run import Run, Totals
 from flowspan.instrumentation.span import LeanSpan
-from flowspan.instrumentation.values import cleaned
+from flowspan.instrumentation.values import cleaned, text
+from flowspan.safety import swallow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,9 @@ NO_CONTEXT: Final = Context()
 
 _SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where the current span lives there."""
+
+_SHORT: Final = 256
+"""Texts up to here need no second look."""
 
 
 class CallFrame:
@@ -162,13 +166,18 @@ class CallFrame:
             self._take(attributes)
 
     def _take(self, attributes: Mapping[str, Any] | None) -> None:
-        if not attributes:
+        """Take what an extractor or a hook found out, in whatever form it says so."""
+        if attributes is None:
             return
         known = self.attributes
-        for key, value in attributes.items():
-            if value is not None:
-                plain = type(value) is str and value.isascii()
-                known[key] = value if plain else cleaned(value)
+        try:
+            for key, value in attributes.items():
+                if value is not None:
+                    plain = type(value) is str and len(value) <= _SHORT and value.isascii()
+                    name = key if type(key) is str and key.isascii() else text(key)
+                    known[name] = value if plain else cleaned(value)
+        except Exception as error:  # noqa: BLE001 - no mapping, or a hostile one
+            swallow(f"{self.site.place} attributes", error)
 
     def event(self, name: str, attributes: Attributes = NOTHING) -> None:
         """Add an event now; without effect after the end."""
@@ -234,13 +243,12 @@ class CallFrame:
         if callable(span_name):
             span_name = site.ask("span name", span_name, self.call)
         if span_name is not None:
-            return span_name
+            return text(span_name)
         subject = self.attributes.get(semconv.NAME_OF_KIND.get(site.kind or "", ""))
         operation = self.attributes.get(semconv.OPERATION_NAME)
         if operation is None:
             return site.label
-        return operation if subject is None else f"{operation} {subject}"
-
+        return text(operation if subject is None else f"{operation} {subject}")
 
     def release(self) -> None:
         """Let go of the program's objects and of cycles through this frame, at once.

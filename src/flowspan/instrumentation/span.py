@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 )
 
 from flowspan.instrumentation.events import EventLog
-from flowspan.instrumentation.values import cleaned
+from flowspan.instrumentation.values import cleaned, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,8 @@ class LeanSpan(ReadableSpan, Span):
         if self._end_time is not None:
             return
         own = self._own
-        for key, value in attributes.items():
+        for name, value in attributes.items():
+            key = text(name)
             if (clean := cleaned(value)) is not None and (
                 key in own or len(own) < _MOST_ATTRIBUTES
             ):
@@ -151,7 +152,7 @@ class LeanSpan(ReadableSpan, Span):
     def update_name(self, name: str) -> None:
         """Rename the span."""
         if self._end_time is None:
-            self._name = name
+            self._name = text(name)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status; ``OK`` is final and ``UNSET`` changes nothing, as the SDK has it."""
