@@ -6,8 +6,9 @@ This is what extractors see as ``Frame`` and hooks as ``Visit``; how a call begi
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from opentelemetry.context import Context, create_key, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_context
@@ -64,12 +65,16 @@ class CallFrame:
         ended: True once nothing more is taken.
     """
 
+    generation: ClassVar[int] = 0
+    """Grows in a forked child."""
+
     __slots__ = (
         "__weakref__",
         "_around",
         "_clock",
         "_context",
         "_events",
+        "_generation",
         "_notes",
         "_outer",
         "_span",
@@ -125,7 +130,13 @@ class CallFrame:
         self._events: EventLog | None = None
         self._notes: dict[str, Any] | None = None
         self.started_ns = time.time_ns()
+        self._generation = CallFrame.generation
         self._clock = time.perf_counter_ns()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether the call began in another process than this one."""
+        return self._generation != CallFrame.generation
 
     @property
     def label(self) -> str:
@@ -263,6 +274,14 @@ class CallFrame:
         self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None
+
+
+def _after_fork() -> None:
+    CallFrame.generation += 1
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def current() -> CallFrame | None:

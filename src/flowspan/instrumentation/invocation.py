@@ -198,10 +198,13 @@ class Invocation(CallFrame):
         self._end(self._partial(partial), None)
 
     def _claimed(self) -> bool:
-        """True for the first that wants to end the call, so that it ends once."""
+        """True for the first that wants to end the call, so that it ends once.
+
+        A child that was forked in the middle of it leaves that to its parent.
+        """
         with self.run.lock:
             first, self.closing = not self.closing, True
-        return first
+        return first and not self.inherited
 
     def _partial(self, partial: Any) -> Usage | None:
         if partial is None:
