@@ -566,4 +566,5 @@ def test_an_answer_that_the_sdk_cannot_parse_was_paid_for(
     assert known[semconv.USAGE_INPUT_TOKENS] == 120
     assert known[semconv.USAGE_OUTPUT_TOKENS] == 34
     assert semconv.USAGE_ESTIMATED not in known
-    assert known[semconv.ERROR_TYPE] == type(caught.value).__qualname__
+    if hasattr(client.chat.completions, "parse"):  # else it is ``create`` that was called, and well
+        assert known[semconv.ERROR_TYPE] == type(caught.value).__qualname__

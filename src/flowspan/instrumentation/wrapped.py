@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
-
 if TYPE_CHECKING:
     _Bound = wrapt.BoundFunctionWrapper[..., Any]
     _Function = wrapt.FunctionWrapper[..., Any]

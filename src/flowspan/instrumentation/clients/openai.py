@@ -148,7 +148,8 @@ def _failure(_call: Call, error: BaseException) -> Attributes:
 
 def _salvage(call: Call, _error: BaseException) -> Answer | None:
     """The answer that arrived whole and that the SDK could not parse."""
-    response = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
+    noted = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
+    response = None if noted is None else noted()
     if getattr(response, "status_code", None) != _OK or not hasattr(response, "_content"):
         return None
     return _answer_in(response)
