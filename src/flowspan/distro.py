@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from flowspan import config, safety
 from flowspan.assembly import Assembly
 from flowspan.delivery.noise import quieten
-from flowspan.foreign import owner_of
+from flowspan.foreign import THREADING, owner_of
 from flowspan.resource import resource_attributes
 from flowspan.signals import Exporters, exporters
 
@@ -62,7 +62,7 @@ class FlowspanDistro(BaseDistro):  # type: ignore[misc]
 
         One that would see calls which flowspan sees already is left out, and said once.
         """
-        if sdk_disabled():
+        if sdk_disabled() or entry_point.name == THREADING:
             return
         if (ours := owner_of(entry_point)) is not None:
             safety.report_once(
