@@ -39,6 +39,7 @@ NO_CONTEXT: Final = Context()
 _SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where the current span lives there."""
 
+_OURS: Final = frozenset({INVOCATION_KEY, _SPAN_KEY})
 _SHORT: Final = 256
 """Texts up to here need no second look."""
 
@@ -274,6 +275,16 @@ class CallFrame:
         self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None
+
+
+def without_what_ended(context: Context) -> Context:
+    """A context for a run that begins where another one has ended, in a thread that it left say.
+
+    The new run is a trace of its own; a span of the program's that is still open stays around it.
+    """
+    span = context.get(_SPAN_KEY)
+    over = {INVOCATION_KEY} if isinstance(span, Span) and span.is_recording() else _OURS
+    return Context({key: value for key, value in context.items() if key not in over})
 
 
 def _after_fork() -> None:
