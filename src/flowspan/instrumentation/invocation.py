@@ -263,7 +263,8 @@ class Invocation(CallFrame):
             self.attributes[semconv.EVENTS_DROPPED] = dropped
             accounting.events_dropped(self, dropped)
         if not isinstance(span, LeanSpan):
-            span.set_attributes(self.attributes)
+            present = getattr(span, "attributes", None)
+            span.set_attributes(self.site.machine.limits.of_span(self.attributes, present))
             self._hand_over(events)
         elif not self.site.machine.outlet.to_span:
             span.log = None
@@ -275,8 +276,9 @@ class Invocation(CallFrame):
         """Give the events to a span of the SDK's."""
         if events is None or self._span is None or not self.site.machine.outlet.to_span:
             return
+        limits = self.site.machine.limits
         for event in events.kept():
-            self._span.add_event(event.name, event.attributes, event.timestamp)
+            self._span.add_event(event.name, limits.of_event(event.attributes), event.timestamp)
 
 
 def _messages(found: Content, result: Any, mode: ContentMode) -> dict[str, Any]:

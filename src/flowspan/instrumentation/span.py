@@ -31,6 +31,8 @@ from opentelemetry.trace import (
 )
 
 from flowspan.instrumentation.events import EventLog
+from flowspan.instrumentation.limits import limits_of
+from flowspan.instrumentation.stacktraces import message
 from flowspan.instrumentation.values import cleaned, text
 
 if TYPE_CHECKING:
@@ -195,7 +197,7 @@ class LeanSpan(ReadableSpan, Span):
         """End the span; an error is recorded, as ``with span:`` does with the SDK's."""
         if isinstance(error, Exception) and self._end_time is None:
             self.record_exception(error)
-            self.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            self.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {message(error)}"))
         self.end()
 
 
@@ -205,13 +207,13 @@ class LeanSpan(ReadableSpan, Span):
 def span_maker(tracer: AnyTracer) -> SpanMaker:
     """What starts spans for a tracer: lean ones where nothing of the SDK's would be missed."""
     if not _allows_lean_spans(tracer):
+        limits = limits_of(tracer)
 
         def start(
             name: str, context: Context, kind: SpanKind, attributes: dict[str, Any], start_time: int
         ) -> Span:
-            return tracer.start_span(
-                name, context, kind, attributes=attributes, start_time=start_time
-            )
+            fitting = limits.of_span(attributes)
+            return tracer.start_span(name, context, kind, attributes=fitting, start_time=start_time)
 
         return start
     return _LeanMaker(tracer).start
