@@ -16,6 +16,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.distro import BaseDistro
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from flowspan import config, safety
@@ -114,17 +115,27 @@ class FlowspanConfigurator(_OTelSDKConfigurator):
         try:
             with _exporter_names(wanted):
                 super()._configure(**keywords)  # type: ignore[no-untyped-call]
-        except (RuntimeError, ImportError) as error:
-            safety.report_once(
-                "exporters",
-                f"flowspan: the exporters {', '.join(sum(wanted[1:], ()))} cannot be used "
-                f"({error}); install what provides them, or correct OTEL_*_EXPORTER and "
-                "OTEL_EXPORTER_OTLP_PROTOCOL. Only the embedded store is written.",
-            )
-            with _exporter_names(Exporters(wanted.store, (), (), ())):
-                super()._configure(**keywords)  # type: ignore[no-untyped-call]
+        except Exception as error:  # noqa: BLE001 - whatever it is that cannot be used
+            self._make_without_exporters(parts, keywords, error)
         parts.provider = trace.get_tracer_provider()
         parts.measured = bool(wanted.metrics)
+
+    def _make_without_exporters(
+        self, parts: Assembly, keywords: dict[str, Any], error: Exception
+    ) -> None:
+        """Something that the environment names cannot be used: the embedded store still can."""
+        stored = parts.settings.store_enabled
+        safety.report_once(
+            "exporters",
+            f"flowspan: what the environment asks for cannot be used ({error}); install what "
+            "provides it, or correct OTEL_*_EXPORTER, OTEL_EXPORTER_OTLP_PROTOCOL and the other "
+            f"OTEL_* variables. {'Only the embedded store' if stored else 'Nothing'} is written.",
+        )
+        if isinstance(trace.get_tracer_provider(), TracerProvider):
+            return  # made before the trouble began
+        provider = TracerProvider(resource=Resource.create(keywords["resource_attributes"]))
+        parts.adopt(provider, store=stored)
+        trace.set_tracer_provider(provider)
 
 
 @contextmanager
