@@ -407,6 +407,37 @@ def test_parts_live_no_longer_than_without_us(toy: ModuleType) -> None:
         generator.close()
 
 
+@pytest.mark.parametrize("way", ["broken out of", "thrown into"])
+async def test_an_async_generator_leaves_no_circles(toy: ModuleType, way: str) -> None:
+    async def parts() -> AsyncIterator[int]:
+        while True:
+            try:
+                yield 1
+            except KeyError:
+                yield 2
+
+    async def use() -> None:
+        generator = toy.f()
+        await anext(generator)
+        if way == "thrown into":
+            assert await generator.athrow(KeyError()) == 2
+        await generator.aclose()
+
+    vars(toy).update(f=parts)
+    with record(seen("f")):
+        await use()
+        streams.settle()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                await use()
+            streams.settle()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
+
+
 @pytest.mark.parametrize("how", ["raised", "thrown", "awaited"])
 def test_an_exception_and_what_its_frames_hold_live_no_longer_than_without_us(
     toy: ModuleType, how: str

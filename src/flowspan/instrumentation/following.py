@@ -209,18 +209,19 @@ async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
             yield answer
         return
     observation = None if seen is None else streams.follow(seen)
-    awaitable = _first(inner)
+    step = [_first(inner)]  # taken out before it is awaited, as parts are: it may hold an error
     closing = False
     part: list[Any] = []
     while True:
         try:
-            part.append(await _async_part(observation, awaitable, closing=closing))
+            part.append(await _async_part(observation, step, closing=closing))
         except StopAsyncIteration:
             return
         try:
-            awaitable = inner.asend((yield part.pop()))
+            step.append(inner.asend((yield part.pop())))
         except BaseException as error:  # noqa: BLE001 - thrown in by the caller, passed on
-            awaitable, closing = inner.athrow(error), isinstance(error, GeneratorExit)
+            step.append(inner.athrow(error))
+            closing = isinstance(error, GeneratorExit)
 
 
 def _first(inner: AsyncGenerator[Any, Any]) -> Any:
@@ -236,12 +237,12 @@ def _first(inner: AsyncGenerator[Any, Any]) -> Any:
         sys.set_asyncgen_hooks(*hooks)
 
 
-async def _async_part(observation: Observation | None, awaitable: Any, *, closing: bool) -> Any:
+async def _async_part(observation: Observation | None, step: list[Any], *, closing: bool) -> Any:
     if observation is None:
-        return await awaitable
+        return await step.pop()
     attached = observation.invocation.enter()
     try:
-        chunk = await awaitable
+        chunk = await step.pop()
     except BaseException as error:
         if attached is not None:
             attached.detach()
