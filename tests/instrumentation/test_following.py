@@ -559,6 +559,98 @@ def test_two_calls_that_give_the_same_stream_both_end_with_it(toy: ModuleType) -
         assert recording.spans.tree() == "invoke_agent outer\n  chat inner"
 
 
+class Lazy:
+    """A lazy result of an engine: its nodes run while it is read, in each of four ways."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.left = 2
+
+    def __iter__(self) -> Iterator[int]:
+        while self.left:
+            try:
+                yield self.take()
+            except KeyError:
+                yield -1
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        while self.left:
+            try:
+                yield await self.atake()
+            except KeyError:
+                yield -1
+
+    def take(self) -> int:
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        self.engine.node(self.left)
+        return self.left
+
+    async def atake(self) -> int:
+        await asyncio.sleep(0)
+        if not self.left:
+            raise StopAsyncIteration
+        return self.take()
+
+
+class OwnLazy(Lazy):
+    __iter__ = Lazy.__iter__
+    __aiter__ = Lazy.__aiter__
+
+    def take(self) -> int:
+        return super().take()
+
+    async def atake(self) -> int:
+        return await super().atake()
+
+
+def _same(_call: Any, result: Any) -> Any:
+    return result
+
+
+LAZY = (
+    Patch(target="toyengine:f", kind="run", name="lazy", lazy=_same),
+    Patch(target="toyengine:Engine.node", kind="node", name="node"),
+    Patch(target="toyengine:OwnLazy.__iter__", role="iterate"),
+    Patch(target="toyengine:OwnLazy.__aiter__", role="iterate"),
+    Patch(target="toyengine:OwnLazy.take", role="next"),
+    Patch(target="toyengine:OwnLazy.atake", role="next"),
+)
+
+
+@pytest.mark.parametrize("way", ["iterate", "aiterate", "take", "atake"])
+async def test_what_runs_while_a_lazy_result_is_read_is_inside_its_call(
+    toy: ModuleType, way: str
+) -> None:
+    vars(toy).update(OwnLazy=OwnLazy, f=lambda: OwnLazy(toy.Engine()))
+    with record(Integration("toy", "", LAZY)) as recording:
+        lazy = toy.f()
+        if way == "iterate":
+            assert list(lazy) == [1, 0]
+        elif way == "aiterate":
+            assert [part async for part in lazy] == [1, 0]
+        elif way == "take":
+            assert [lazy.take(), lazy.take()] == [1, 0]
+        else:
+            assert [await lazy.atake(), await lazy.atake()] == [1, 0]
+        assert not trace.get_current_span().get_span_context().is_valid
+        del lazy
+        streams.settle()
+        assert recording.spans.tree() == "invoke_workflow lazy\n  run_step node\n  run_step node"
+
+
+async def test_what_is_thrown_into_the_iteration_reaches_it(toy: ModuleType) -> None:
+    vars(toy).update(OwnLazy=OwnLazy, f=lambda: OwnLazy(toy.Engine()))
+    with record(Integration("toy", "", LAZY)):
+        iterator: Any = iter(toy.f())
+        assert [next(iterator), iterator.throw(KeyError()), next(iterator)] == [1, -1, 0]
+        async_iterator: Any = aiter(toy.f())
+        assert await anext(async_iterator) == 1
+        assert await async_iterator.athrow(KeyError()) == -1
+        assert await anext(async_iterator) == 0
+
+
 @pytest.mark.parametrize("kind", ["generator", "stream"])
 def test_no_thread_to_start_costs_the_program_nothing(
     toy: ModuleType, kind: str, monkeypatch: pytest.MonkeyPatch

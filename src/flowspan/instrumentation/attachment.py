@@ -1,4 +1,4 @@
-"""Making a context current for a while, without ever complaining in the program's log.
+"""Making a context current for a while, cheaply, and without ever complaining in the program's log.
 
 ``opentelemetry.context.detach`` logs an error when it is called in another context than
 ``attach`` was, which happens to generators and coroutines that are closed from elsewhere (by the
@@ -7,9 +7,28 @@ garbage collector, by another task).  There is nothing to restore then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry.context import Context, attach, detach
+
+
+def _operations() -> tuple[Callable[[Context], Any], Callable[[Any], None]]:
+    """How a context is made current, and how what was current before is restored.
+
+    OpenTelemetry keeps it in a context variable, which a token names, unless the user chose
+    somebody else's way (``OTEL_PYTHON_CONTEXT``).
+    """
+    token = attach(Context())
+    detach(token)
+    variable = getattr(token, "var", None)
+    if isinstance(variable, ContextVar):
+        return variable.set, variable.reset
+    return attach, detach
+
+
+_make_current, _restore = _operations()
 
 
 class Attached:
@@ -18,7 +37,7 @@ class Attached:
     __slots__ = ("_token",)
 
     def __init__(self, context: Context) -> None:
-        self._token: Any = attach(context)
+        self._token = _make_current(context)
 
     def detach(self) -> None:
         """Restore what was current before, even if somebody inside attached and never detached.
@@ -27,8 +46,6 @@ class Attached:
         this one began as a copy of.
         """
         try:
-            self._token.var.reset(self._token)
-        except AttributeError:  # a context of somebody else's making (OTEL_PYTHON_CONTEXT)
-            detach(self._token)
+            _restore(self._token)
         except (ValueError, RuntimeError):
             return

@@ -21,7 +21,7 @@ from flowspan.instrumentation.opening import failed, replayed
 from flowspan.safety import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 
     from flowspan.instrumentation.remarks import Remark
     from flowspan.instrumentation.streams import Observation
@@ -209,7 +209,7 @@ async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
             yield answer
         return
     observation = None if seen is None else streams.follow(seen)
-    step = [_first(inner)]  # taken out before it is awaited, as parts are: it may hold an error
+    step = [first_step(inner)]  # taken out before it is awaited, as parts are: it may hold an error
     closing = False
     part: list[Any] = []
     while True:
@@ -224,15 +224,16 @@ async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
             closing = isinstance(error, GeneratorExit)
 
 
-def _first(inner: AsyncGenerator[Any, Any]) -> Any:
-    """Its first step; only the outer generator is the event loop's to close when it ends.
+def first_step(inner: AsyncIterator[Any]) -> Any:
+    """The first step of an async iterator inside one of ours.
 
-    A loop that closed both at once would find each closing the other, and complain.
+    An event loop that ends closes the generators that it has seen begin.  It is to see ours alone:
+    closing both at once, it would find each closing the other, and complain.
     """
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
+    sys.set_asyncgen_hooks(None, hooks.finalizer)
     try:
-        return inner.asend(None)
+        return inner.__anext__()
     finally:
         sys.set_asyncgen_hooks(*hooks)
 

@@ -1,15 +1,18 @@
 """Wrappers of the methods by which an observed object is read and closed.
 
-They do nothing for an object that is not observed (see ``streams``).  While one report is being
-made, what the object does to itself is not reported again.
+They do nothing for an object that is not observed (see ``streams``).  Its call is current while a
+chunk is being made, and at no other time.  While one report is being made, what the object does to
+itself is not reported again.
 """
 
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowspan.instrumentation import streams
+from flowspan.instrumentation.following import first_step
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -38,52 +41,69 @@ def iterate(
 
 
 def _reported(observation: Observation, iterator: Iterator[Any]) -> Generator[Any, None, None]:
-    take = observation.chunk
-    advance = iter(iterator).__next__
-    try:
-        while True:
-            observation.busy = True
-            try:
-                chunk = advance()
-            except StopIteration:
-                observation.drained()
-                return
-            except BaseException as error:
-                observation.failed(error)
+    advance = following = iter(iterator).__next__
+    part: list[Any] = []  # taken out before it is given on: it must not live longer here
+    while True:
+        attached = observation.invocation.enter()
+        observation.busy = True
+        try:
+            part.append(advance())
+        except StopIteration:
+            observation.drained()
+            return
+        except BaseException as error:
+            observation.failed(error)
+            raise
+        finally:
+            observation.busy = False
+            if attached is not None:
+                attached.detach()
+        observation.chunk(part[0])
+        try:
+            yield part.pop()
+            advance = following
+        except GeneratorExit:
+            if (close := getattr(iterator, "close", None)) is not None:
+                close()
+            raise
+        except BaseException as error:
+            if (throw := getattr(iterator, "throw", None)) is None:
                 raise
-            finally:
-                observation.busy = False
-            take(chunk)
-            yield chunk
-    except GeneratorExit:
-        if (close := getattr(iterator, "close", None)) is not None:
-            close()
-        raise
+            advance = partial(throw, error)
 
 
 async def _reported_async(
     observation: Observation, iterator: AsyncIterator[Any]
 ) -> AsyncGenerator[Any, None]:
-    take = observation.chunk
-    try:
-        while True:
-            observation.busy = True
-            try:
-                chunk = await anext(iterator)
-            except StopAsyncIteration:
-                observation.drained()
-                return
-            except BaseException as error:
-                observation.failed(error)
+    step = [first_step(iterator)]
+    part: list[Any] = []
+    while True:
+        attached = observation.invocation.enter()
+        observation.busy = True
+        try:
+            part.append(await step.pop())
+        except StopAsyncIteration:
+            observation.drained()
+            return
+        except BaseException as error:
+            observation.failed(error)
+            raise
+        finally:
+            observation.busy = False
+            if attached is not None:
+                attached.detach()
+        observation.chunk(part[0])
+        try:
+            yield part.pop()
+            step.append(iterator.__anext__())
+        except GeneratorExit:
+            if (close := getattr(iterator, "aclose", None)) is not None:
+                await close()
+            raise
+        except BaseException as error:
+            if (throw := getattr(iterator, "athrow", None)) is None:
                 raise
-            finally:
-                observation.busy = False
-            take(chunk)
-            yield chunk
-    except GeneratorExit:
-        if (close := getattr(iterator, "aclose", None)) is not None:
-            await close()
-        raise
+            step.append(throw(error))
 
 
 def advance(
@@ -93,6 +113,7 @@ def advance(
     observation = streams.find(instance)
     if observation is None or observation.busy:
         return wrapped(*args, **kwargs)
+    attached = observation.invocation.enter()
     observation.busy = True
     try:
         chunk = wrapped(*args, **kwargs)
@@ -104,6 +125,8 @@ def advance(
         raise
     finally:
         observation.busy = False
+        if attached is not None:
+            attached.detach()
     if inspect.isawaitable(chunk):
         return _advanced(observation, chunk)
     observation.chunk(chunk)
@@ -111,6 +134,7 @@ def advance(
 
 
 async def _advanced(observation: Observation, awaitable: Any) -> Any:
+    attached = observation.invocation.enter()
     observation.busy = True
     try:
         chunk = await awaitable
@@ -122,6 +146,8 @@ async def _advanced(observation: Observation, awaitable: Any) -> Any:
         raise
     finally:
         observation.busy = False
+        if attached is not None:
+            attached.detach()
     observation.chunk(chunk)
     return chunk
 
