@@ -24,6 +24,7 @@ from flowspan.instrumentation.events import EventOutlet
 from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
+from flowspan.instrumentation.processes import ProcessContext
 from flowspan.instrumentation.stamp import RunStamp
 from flowspan.instrumentation.threads import ThreadContext
 from flowspan.pricing import Pricer, load_overrides, override_files
@@ -60,7 +61,7 @@ class Assembly:
         self._processors: list[SpanProcessor] = []
         self._instruments: Instruments | None = None
         self._endings: Endings | None = None
-        self._threads: ThreadContext | None = None
+        self._carriers: tuple[ThreadContext | ProcessContext, ...] = ()
 
     # --- processors ----------------------------------------------------------------------------
 
@@ -117,7 +118,7 @@ class Assembly:
         http.configure(self.settings.http_hosts)
         for integration in self._integrations():
             safety.guarded(f"{integration.name} rows", self._install, self.patcher, integration)
-        self._carry_context_into_threads()
+        self._carry_contexts()
         self._endings = Endings(tuple(self._processors), self.deadline, OtlpReader.latest)
         self._endings.install()
 
@@ -133,8 +134,8 @@ class Assembly:
             self.patcher.uninstall()
         if self._endings is not None:
             self._endings.uninstall()
-        if self._threads is not None:
-            self._threads.uninstall()
+        for carrier in self._carriers:
+            carrier.uninstall()
         safety.set_listener(None)
 
     def _integrations(self) -> Iterator[Integration]:
@@ -164,10 +165,11 @@ class Assembly:
         logger = None if self.settings.events == "span" else get_logger("flowspan")
         return EventOutlet(self.settings.events, logger)
 
-    def _carry_context_into_threads(self) -> None:
+    def _carry_contexts(self) -> None:
         if THREADING not in disabled_integrations():
-            self._threads = ThreadContext()
-            self._threads.install()
+            self._carriers = (ThreadContext(), ProcessContext())
+        for carrier in self._carriers:
+            carrier.install()
 
     def _swallowed(self, place: str) -> None:
         if self._instruments is not None:

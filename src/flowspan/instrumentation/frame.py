@@ -16,7 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_contex
 from flowspan import semconv
 from flowspan.instrumentation import accounting
 from flowspan.instrumentation.events import EventLog
-from flowspan.instrumentation.integration import NOTHING
+from flowspan.instrumentation.integration import NOTHING, Call
 from flowspan.instrumentation.run import Run, Totals
 from flowspan.instrumentation.span import LeanSpan
 from flowspan.instrumentation.values import cleaned, text
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from flowspan.instrumentation.integration import Attributes, Call
+    from flowspan.instrumentation.integration import Attributes
     from flowspan.instrumentation.machine import Site
     from flowspan.semconv import Kind
 
@@ -275,6 +275,42 @@ class CallFrame:
         self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None
+
+
+class _Elsewhere:
+    """The row of a call in another process: nothing of it matters here."""
+
+    label = ""
+    kind = None
+    static: ClassVar[dict[str, Any]] = {}
+
+
+class RemoteFrame(CallFrame):
+    """What is known, in a worker process, of the call that gave the work away.
+
+    Its span is in the other process: nothing can be added to it from here.
+    """
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, run: Run, step: str | None, kind: Any) -> None:
+        site: Any = _Elsewhere
+        super().__init__(site, Call(None, (), {}), None, NO_CONTEXT)
+        self.run = run
+        self.step = step
+        self._kind: Kind | None = kind
+        self._around = self  # its span is in the context: none has to be made
+
+    @property
+    def kind(self) -> Kind | None:
+        """Role of the span."""
+        return self._kind
+
+    def describe(self, attributes: Mapping[str, Any]) -> None:
+        """Nothing: see above."""
+
+    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
+        """Nothing: see above."""
 
 
 def without_what_ended(context: Context) -> Context:

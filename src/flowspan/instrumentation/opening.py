@@ -62,7 +62,7 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
     kwargs: Mapping[str, Any],
 ) -> Invocation | Remark | None:
     around: Any = outer.get(INVOCATION_KEY)
-    parent = _living(around)
+    parent = living(around)
     content = site.machine.content != "off"
     call = Call(instance, args, kwargs, None, parent, site.machine.detail, None, content, wrapped)
     when = site.patch.when
@@ -88,7 +88,7 @@ def _remark(site: Site, call: Call, parent: Invocation | None) -> Remark | None:
     return Remark(site, call, parent).start()
 
 
-def _living(frame: Any) -> Invocation | None:
+def living(frame: Any) -> Invocation | None:
     """A frame that has ended takes nothing more; its run may still go on around it."""
     while frame is not None and frame.ended:
         frame = frame.parent

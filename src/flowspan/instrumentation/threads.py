@@ -55,6 +55,19 @@ def _run(
         attached.detach()
 
 
+def in_context(function: Callable[..., Any], context: Context) -> Callable[..., Any]:
+    """The function, run in a context wherever it is called."""
+
+    def carried(*args: Any, **kwargs: Any) -> Any:
+        inside = Attached(context)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            inside.detach()
+
+    return carried
+
+
 def _submit(
     wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
@@ -63,17 +76,9 @@ def _submit(
     if not context or not args:
         return wrapped(*args, **kwargs)
     function, *rest = args
-
-    def in_context(*work_args: Any, **work_kwargs: Any) -> Any:
-        inside = Attached(context)
-        try:
-            return function(*work_args, **work_kwargs)
-        finally:
-            inside.detach()
-
     nothing = Attached(Context())  # for a thread that is started for the work
     try:
-        return wrapped(in_context, *rest, **kwargs)
+        return wrapped(in_context(function, context), *rest, **kwargs)
     finally:
         nothing.detach()
 
