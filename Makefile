@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types bench docs clean
+.PHONY: help demo test test-all lint types bench docs clean stack stack-run stack-up stack-down test-stack
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -24,7 +24,24 @@ demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show 
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## Run the tests (under five minutes)
-	@$(BIN)/python -m pytest -n auto -q tests
+	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack
+
+stack: $(STAMP)  ## Build collector, Jaeger and Prometheus (once), prove that they start
+	@$(BIN)/python -m stack check
+
+stack-run: $(STAMP)  ## The same, and keep them running until Ctrl-C, without containers
+	@$(BIN)/python -m stack run
+
+test-stack: $(STAMP)  ## Run the tests that need what `make stack` builds
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 10 tests/stack
+
+stack-up:  ## Collector, Jaeger, Prometheus and Grafana by docker compose
+	@docker compose version >/dev/null 2>&1 || \
+	  { echo "docker compose is not here; without containers there is: make stack-run"; exit 1; }
+	@docker compose up --detach --wait
+
+stack-down:  ## Stop them; their volumes stay
+	@docker compose down
 
 lint: $(STAMP)  ## Check style and layers
 	@$(BIN)/ruff format --check .
