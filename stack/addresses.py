@@ -8,9 +8,10 @@ listens, any other is where somebody else finds it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-Form = Literal["host:port", "url", "host", "port", "folder"]
+Form = Literal["host:port", "url", "host", "port", "path"]
 
 
 class Variable(NamedTuple):
@@ -18,7 +19,7 @@ class Variable(NamedTuple):
 
     Attributes:
         name: Its name.
-        socket: The listening socket that it speaks of, or the folder, by a short name.
+        socket: The listening socket that it speaks of, or the path, by a short name.
         form: How the value is written.
         meaning: What it tells, and to whom.
     """
@@ -47,7 +48,7 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "host:port",
         "collector: metrics of programs and spans, where they are scraped instead of pushed",
     ),
-    Variable("COLLECTOR_QUEUE_FOLDER", "collector-queue", "folder", "persistent queues"),
+    Variable("COLLECTOR_QUEUE_FOLDER", "collector-queue", "path", "collector: its queues"),
     Variable("JAEGER_LISTEN_OTLP_GRPC", "jaeger-grpc", "host:port", "Jaeger: OTLP over gRPC"),
     Variable("JAEGER_LISTEN_OTLP_HTTP", "jaeger-http", "host:port", "Jaeger: OTLP over HTTP"),
     Variable("JAEGER_LISTEN_QUERY_HTTP", "jaeger-query", "host:port", "Jaeger: page and API v3"),
@@ -55,6 +56,8 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     Variable("JAEGER_LISTEN_HEALTH", "jaeger-health", "host:port", "Jaeger: healthcheckv2"),
     Variable("JAEGER_LISTEN_METRICS_HOST", "jaeger-metrics", "host", "Jaeger: its own metrics"),
     Variable("JAEGER_LISTEN_METRICS_PORT", "jaeger-metrics", "port", "and their port"),
+    Variable("JAEGER_STORE_FOLDER", "jaeger-store", "path", "Jaeger: its traces"),
+    Variable("JAEGER_UI_CONFIG", "jaeger-ui", "path", "Jaeger: links and menus of its page"),
     Variable("JAEGER_OTLP_ENDPOINT", "jaeger-grpc", "host:port", "for the collector: gRPC"),
     Variable("PROMETHEUS_URL", "prometheus", "url", "for collector (OTLP) and Jaeger (Monitor)"),
 )
@@ -65,7 +68,7 @@ def written(form: Form, host: str, port: int) -> str:
     """An address in a form.
 
     Args:
-        form: Any but ``folder``.
+        form: Any but ``path``.
         host: Where.
         port: At which port.
     """
@@ -78,20 +81,20 @@ def written(form: Form, host: str, port: int) -> str:
     return forms[form]
 
 
-def environment(ports: Mapping[str, int], folders: Mapping[str, str]) -> dict[str, str]:
+def environment(ports: Mapping[str, int], paths: Mapping[str, Path]) -> dict[str, str]:
     """What the configuration files read.
 
     Args:
         ports: Loopback port of each socket.
-        folders: Path of each folder.
+        paths: Of each file or folder.
 
     Returns:
-        A value for each variable whose socket or folder is given.
+        A value for each variable whose socket or path is given.
     """
     values: dict[str, str] = {}
     for variable in VARIABLES:
         if variable.socket in ports:
             values[variable.name] = written(variable.form, "127.0.0.1", ports[variable.socket])
-        elif variable.socket in folders:
-            values[variable.name] = folders[variable.socket]
+        elif variable.socket in paths:
+            values[variable.name] = str(paths[variable.socket])
     return values

@@ -10,14 +10,18 @@ from stack.build import find
 from stack.program import Program
 from stack.recipes import ROOT
 
-ONE_NODE: Final = ROOT / "collector-config" / "one-node.yaml"
-GATEWAY: Final = ROOT / "collector-config" / "gateway.yaml"
+COLLECTOR_CONFIGURATIONS: Final = ROOT / "collector-config"
+COMMON: Final = COLLECTOR_CONFIGURATIONS / "common.yaml"
+"""What every collector has; a topology's own file comes second."""
+ONE_NODE: Final = COLLECTOR_CONFIGURATIONS / "one-node.yaml"
+GATEWAY: Final = COLLECTOR_CONFIGURATIONS / "gateway.yaml"
 JAEGER_CONFIGURATION: Final = ROOT / "jaeger" / "config.yaml"
+JAEGER_UI: Final = ROOT / "jaeger" / "ui.json"
 PROMETHEUS_CONFIGURATION: Final = ROOT / "prometheus" / "prometheus.yml"
 
 PROMETHEUS_FLAGS: Final = (
     "--web.enable-otlp-receiver",
-    "--enable-feature=exemplar-storage",
+    "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion,promql-extended-range-selectors",
 )
 """What Prometheus takes on its command line only, the same as in the compose file."""
 
@@ -48,7 +52,7 @@ def collector(place: Place, configuration: Path = ONE_NODE) -> Program:
     """The OpenTelemetry collector."""
     return Program(
         "collector",
-        (find("otelcol-flowspan"), "--config", configuration),
+        (find("otelcol-flowspan"), "--config", COMMON, "--config", configuration),
         environment=place.environment,
         ready=place.url("collector-health"),
         log=place.log("collector"),
@@ -56,7 +60,7 @@ def collector(place: Place, configuration: Path = ONE_NODE) -> Program:
 
 
 def jaeger(place: Place) -> Program:
-    """Jaeger, with its traces in memory."""
+    """Jaeger, with its traces in a folder of its own."""
     return Program(
         "jaeger",
         (find("jaeger"), "--config", JAEGER_CONFIGURATION),

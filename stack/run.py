@@ -12,7 +12,7 @@ from stack.ports import free_ports
 from stack.program import Program
 
 SOCKETS: Final = tuple(
-    dict.fromkeys(each.socket for each in addresses.VARIABLES if each.form != "folder")
+    dict.fromkeys(each.socket for each in addresses.VARIABLES if each.form != "path")
 )
 
 
@@ -42,10 +42,9 @@ class Stack:
     def __init__(
         self, folder: Path, configuration: Path = programs.ONE_NODE, **environ: str
     ) -> None:
-        queue = folder / "queue"
-        queue.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         ports = free_ports(SOCKETS)
-        variables = addresses.environment(ports, {"collector-queue": str(queue)})
+        variables = addresses.environment(ports, _paths(folder))
         self.place = programs.Place(folder, ports, {**variables, **environ})
         self.prometheus = programs.prometheus(self.place)
         self.jaeger = programs.jaeger(self.place)
@@ -101,3 +100,11 @@ class Stack:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _paths(folder: Path) -> dict[str, Path]:
+    return {
+        "collector-queue": folder / "queue",
+        "jaeger-store": folder / "jaeger",
+        "jaeger-ui": programs.JAEGER_UI,
+    }
