@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml
 	  { echo "python3 cannot make environments here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing flowspan and what its tests need (a minute, once) …"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@$(BIN)/python -m pip install --quiet --editable . --group test --group lint --group stack
 	@touch $@
 
 demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show its run
