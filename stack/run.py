@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -40,12 +41,16 @@ class Stack:
     """
 
     def __init__(
-        self, folder: Path, configuration: Path = programs.ONE_NODE, **environ: str
+        self,
+        folder: Path,
+        configuration: Path = programs.ONE_NODE,
+        *,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         ports = free_ports(SOCKETS)
         variables = addresses.environment(ports, _paths(folder))
-        self.place = programs.Place(folder, ports, {**variables, **environ})
+        self.place = programs.Place(folder, ports, {**variables, **(environ or {})})
         self.prometheus = programs.prometheus(self.place)
         self.jaeger = programs.jaeger(self.place)
         self.collector = programs.collector(self.place, configuration)
@@ -71,6 +76,18 @@ class Stack:
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
+        }
+
+    def by_protocol(self, protocol: str) -> dict[str, str]:
+        """What makes a program send everything by one of OTLP's protocols.
+
+        Args:
+            protocol: ``grpc`` or ``http/protobuf``.
+        """
+        socket = "collector-grpc" if protocol == "grpc" else "collector-http"
+        return {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.place.url(socket),
         }
 
     def start(self) -> Self:
