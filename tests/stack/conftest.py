@@ -109,7 +109,9 @@ class Agent:
                 **os.environ,
                 **sends_to.program_environment,
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-                "PYTHONPATH": str(EXAMPLES),
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(EXAMPLES), os.environ.get("PYTHONPATH")))
+                ),
                 "FLOWSPAN_STORE": str(self.store),
                 "OTEL_SERVICE_NAME": self.service,
                 **settings,
