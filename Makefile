@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types bench docs clean stack stack-run stack-up stack-down test-stack
+.PHONY: help demo test test-oldest lint types bench docs clean stack stack-run stack-up stack-down test-stack
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -42,6 +42,17 @@ stack-up:  ## Collector, Jaeger, Prometheus and Grafana by docker compose
 
 stack-down:  ## Stop them; their volumes stay
 	@docker compose down
+
+OLDEST := .venv-oldest
+
+test-oldest:  ## Run the tests with the oldest supported versions of everything
+	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	@$(OLDEST)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(OLDEST)/bin/python -m pip install --quiet --editable . --constraint tests/oldest.txt \
+	  pytest pytest-asyncio pytest-timeout pytest-xdist hypothesis dill jsonschema pyyaml \
+	  anthropic httpx httpx2 openai requests opentelemetry-exporter-otlp-proto-grpc
+	@$(OLDEST)/bin/python -m pytest -n auto -q -p no:cacheprovider \
+	  tests/instrumentation tests/clients tests/distro tests/store tests/report tests/test_cost.py
 
 lint: $(STAMP)  ## Check style and layers
 	@$(BIN)/ruff format --check .

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import get_logger
-from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
@@ -18,7 +17,7 @@ from flowspan.delivery.endings import Endings
 from flowspan.delivery.logs import BoundedLogProcessor
 from flowspan.delivery.metrics import OtlpReader
 from flowspan.delivery.processor import DeliveryProcessor
-from flowspan.foreign import disabled_integrations
+from flowspan.foreign import THREADING, disabled_integrations
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.clients import http
 from flowspan.instrumentation.events import EventOutlet
@@ -26,6 +25,7 @@ from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
 from flowspan.instrumentation.stamp import RunStamp
+from flowspan.instrumentation.threads import ThreadContext
 from flowspan.pricing import Pricer, load_overrides, override_files
 from flowspan.resource import flowspan_version
 from flowspan.store.exporter import StoreSpanExporter
@@ -60,7 +60,7 @@ class Assembly:
         self._processors: list[SpanProcessor] = []
         self._instruments: Instruments | None = None
         self._endings: Endings | None = None
-        self._own_threads = False
+        self._threads: ThreadContext | None = None
 
     # --- processors ----------------------------------------------------------------------------
 
@@ -116,12 +116,16 @@ class Assembly:
         self.patcher = Patcher(machine)
         http.configure(self.settings.http_hosts)
         for integration in self._integrations():
-            for variable, value in integration.environment.items():
-                os.environ.setdefault(variable, value)
-            self.patcher.install(integration)
+            safety.guarded(f"{integration.name} rows", self._install, self.patcher, integration)
         self._carry_context_into_threads()
         self._endings = Endings(tuple(self._processors), self.deadline, OtlpReader.latest)
         self._endings.install()
+
+    @staticmethod
+    def _install(patcher: Patcher, integration: Integration) -> None:
+        for variable, value in integration.environment.items():
+            os.environ.setdefault(variable, value)
+        patcher.install(integration)
 
     def take_back(self) -> None:
         """Undo :meth:`apply`; processors stay on their provider."""
@@ -129,8 +133,8 @@ class Assembly:
             self.patcher.uninstall()
         if self._endings is not None:
             self._endings.uninstall()
-        if self._own_threads:
-            ThreadingInstrumentor().uninstrument()
+        if self._threads is not None:
+            self._threads.uninstall()
         safety.set_listener(None)
 
     def _integrations(self) -> Iterator[Integration]:
@@ -161,10 +165,9 @@ class Assembly:
         return EventOutlet(self.settings.events, logger)
 
     def _carry_context_into_threads(self) -> None:
-        threading_instrumentor = ThreadingInstrumentor()
-        if not threading_instrumentor.is_instrumented_by_opentelemetry:
-            threading_instrumentor.instrument()
-            self._own_threads = True
+        if THREADING not in disabled_integrations():
+            self._threads = ThreadContext()
+            self._threads.install()
 
     def _swallowed(self, place: str) -> None:
         if self._instruments is not None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from flowspan.semconv import Kind
     from flowspan.usage import Usage
 
+FETCH: Final = "fetch_response"
+"""The operation that asks again for an answer which was paid for when it was made."""
+
 _PLACE: Final = (semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
 
 
@@ -49,6 +52,8 @@ class CostHook:
         known = visit.attributes
         if outcome.replayed or known.get(semconv.CACHE_HIT):
             return self._replayed(visit)
+        if outcome.usage is None and known.get(semconv.OPERATION_NAME) == FETCH:
+            return {semconv.COST_STATUS: "free"}
         if outcome.usage is None:
             if outcome.error is not None or known.get(semconv.ERROR_TYPE) is not None:
                 return None

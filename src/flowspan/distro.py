@@ -16,12 +16,13 @@ from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.distro import BaseDistro
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from flowspan import config, safety
 from flowspan.assembly import Assembly
 from flowspan.delivery.noise import quieten
-from flowspan.foreign import owner_of
+from flowspan.foreign import THREADING, owner_of
 from flowspan.resource import resource_attributes
 from flowspan.signals import Exporters, exporters
 from flowspan.store.clickhouse.address import is_address, without_password
@@ -65,7 +66,7 @@ class FlowspanDistro(BaseDistro):  # type: ignore[misc]
 
         One that would see calls which flowspan sees already is left out, and said once.
         """
-        if sdk_disabled():
+        if sdk_disabled() or entry_point.name == THREADING:
             return
         if (ours := owner_of(entry_point)) is not None:
             safety.report_once(
@@ -118,17 +119,27 @@ class FlowspanConfigurator(_OTelSDKConfigurator):
         try:
             with _exporter_names(wanted):
                 super()._configure(**keywords)  # type: ignore[no-untyped-call]
-        except (RuntimeError, ImportError) as error:
-            safety.report_once(
-                "exporters",
-                f"flowspan: the exporters {', '.join(sum(wanted[1:], ()))} cannot be used "
-                f"({error}); install what provides them, or correct OTEL_*_EXPORTER and "
-                "OTEL_EXPORTER_OTLP_PROTOCOL. Only the embedded store is written.",
-            )
-            with _exporter_names(Exporters(wanted.store, (), (), ())):
-                super()._configure(**keywords)  # type: ignore[no-untyped-call]
+        except Exception as error:  # noqa: BLE001 - whatever it is that cannot be used
+            self._make_without_exporters(parts, keywords, error)
         parts.provider = trace.get_tracer_provider()
         parts.measured = bool(wanted.metrics)
+
+    def _make_without_exporters(
+        self, parts: Assembly, keywords: dict[str, Any], error: Exception
+    ) -> None:
+        """Something that the environment names cannot be used: the embedded store still can."""
+        stored = parts.settings.store_enabled
+        safety.report_once(
+            "exporters",
+            f"flowspan: what the environment asks for cannot be used ({error}); install what "
+            "provides it, or correct OTEL_*_EXPORTER, OTEL_EXPORTER_OTLP_PROTOCOL and the other "
+            f"OTEL_* variables. {'Only the embedded store' if stored else 'Nothing'} is written.",
+        )
+        if isinstance(trace.get_tracer_provider(), TracerProvider):
+            return  # made before the trouble began
+        provider = TracerProvider(resource=Resource.create(keywords["resource_attributes"]))
+        parts.adopt(provider, store=stored)
+        trace.set_tracer_provider(provider)
 
 
 def _say_where_nothing_goes(wanted: Exporters, settings: Settings) -> None:

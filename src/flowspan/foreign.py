@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 OURS: Final = "flowspan"
+THREADING: Final = "threading"
+"""OpenTelemetry's instrumentor that carries contexts into threads, which ours does as well."""
 
 _SAME_CALLS: Final = {
     "openai": "openai",

@@ -9,6 +9,7 @@ A ``FlowspanError`` passes where a user asked for it (see :func:`guarded`), and 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -22,16 +23,29 @@ _MOST_PLACES: Final = 1000
 
 
 class _Ledger:
-    """What went wrong so far: counts per place, and who wants to be told."""
+    """What went wrong so far: counts per place, and who wants to be told.
+
+    The lock is reentrant: a signal handler, or a finaliser that the garbage collector runs in the
+    middle of anything, may report too.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.counts: dict[str, int] = {}
         self.strict = False
         self.listener: Callable[[str], None] | None = None
 
 
 _ledger = _Ledger()
+
+
+def _after_fork() -> None:
+    """Another thread may have held the lock when the process was forked."""
+    _ledger.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def set_strict(strict: bool) -> bool:  # noqa: FBT001 - a switch is what it is
@@ -59,17 +73,26 @@ def reset() -> None:
 
 
 def _first(key: str) -> bool:
+    """Count a place; true the first time, and never for more than :data:`_MOST_PLACES` places."""
     with _ledger.lock:
         seen = _ledger.counts.get(key, 0)
-        if seen or len(_ledger.counts) < _MOST_PLACES:
+        known = seen > 0 or len(_ledger.counts) < _MOST_PLACES
+        if known:
             _ledger.counts[key] = seen + 1
-        return seen == 0
+        return known and seen == 0
+
+
+def _warn(message: str, *args: Any) -> None:
+    try:
+        _log.warning(message, *args)
+    except Exception:  # noqa: BLE001 - a handler of the program's that raises
+        return
 
 
 def report_once(key: str, message: str) -> None:
     """Log one sentence, at warning level, the first time that ``key`` is reported."""
     if _first(key):
-        _log.warning("%s", message)
+        _warn("%s", message)
 
 
 def swallow(place: str, error: Exception) -> None:
@@ -82,7 +105,7 @@ def swallow(place: str, error: Exception) -> None:
     if _ledger.strict:
         raise error
     if _first(place):
-        _log.warning(
+        _warn(
             "flowspan: %s failed and is left out from now on where it fails (%s: %s); "
             "the program is not affected",
             place,

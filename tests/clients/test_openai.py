@@ -544,3 +544,27 @@ def test_content_of_a_response(
         {"type": "reasoning", "content": "thinking hard"},
         {"type": "text", "content": "Once"},
     ]
+
+
+@pytest.mark.parametrize("text", ['{"title": "x"}', '{"title"'])
+def test_an_answer_that_the_sdk_cannot_parse_was_paid_for(
+    text: str, provider: FakeProvider, client: openai.OpenAI, recording: Recording
+) -> None:
+    """Cut off by the token limit or no JSON: the caller gets the error, the span has the tokens."""
+    pydantic = pytest.importorskip("pydantic")
+    model = pydantic.create_model("Story", title=(str, ...))
+    finish = "length" if text.endswith("}") else "stop"
+    provider.reply(Reply(text, usage=CHARGED, finish_reason=finish))
+    owner = client.chat.completions
+    if not hasattr(owner, "parse"):
+        owner = client.beta.chat.completions
+
+    with pytest.raises((openai.LengthFinishReasonError, pydantic.ValidationError)) as caught:
+        owner.parse(model="gpt-4o", messages=MESSAGES, response_format=model)
+
+    known = known_of(recording)
+    assert known[semconv.USAGE_INPUT_TOKENS] == 120
+    assert known[semconv.USAGE_OUTPUT_TOKENS] == 34
+    assert semconv.USAGE_ESTIMATED not in known
+    if hasattr(client.chat.completions, "parse"):  # else it is ``create`` that was called, and well
+        assert known[semconv.ERROR_TYPE] == type(caught.value).__qualname__

@@ -187,3 +187,28 @@ def test_an_integration_of_a_third_party_is_found_by_its_entry_point(place: Any)
 
     assert place.stored() == [("invoke_workflow third", "done")]
     assert result.stderr.count("is left out") == 2
+
+
+def test_threads_belong_to_their_run_and_nothing_is_put_on_them(place: Any) -> None:
+    program = """
+    import threading
+    from ownengine import Engine
+
+    class Worker(threading.Thread):
+        def run(self):
+            print(sorted(name for name in vars(self) if "otel" in name))
+            Engine.node(Engine(), 1)
+
+    def node(self, index, node=Engine.node):
+        worker = Worker()
+        worker.start()
+        worker.join()
+
+    engine = Engine()
+    engine.node = node.__get__(engine)
+    engine.run(1)
+    """
+    result = place.run(textwrap.dedent(program))
+
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+    assert place.stored() == TREE[:2]

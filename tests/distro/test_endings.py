@@ -96,6 +96,20 @@ def test_a_killed_run_is_seen_with_what_had_ended_half_a_second_before(place: An
     assert listed["runs"][0]["status"] == "interrupted"
 
 
+def test_a_run_in_an_atexit_function_is_delivered(place: Any, sink: Any) -> None:
+    """From Python 3.12 on no thread can be started there."""
+    program = """
+    import atexit
+    from ownengine import Engine
+    atexit.register(lambda: Engine().run(1))
+    """
+    result = place.run(textwrap.dedent(program), OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert place.stored() == TREE
+    assert len(sink.spans()) == 2
+
+
 CHILDREN = {
     "os.fork and os._exit": """
         import os

@@ -153,6 +153,45 @@ def test_an_exporter_that_is_not_there_costs_a_sentence_and_the_store_is_written
     assert place.stored() == TREE
 
 
+@pytest.mark.parametrize(
+    "variable",
+    ["OTEL_TRACES_EXPORTER", "OTEL_PYTHON_ID_GENERATOR", "OTEL_METRICS_EXPORTER"],
+)
+def test_what_the_environment_names_in_vain_leaves_the_store(place: Any, variable: str) -> None:
+    result = place.run(RUN, **{variable: "nosuch"})
+
+    assert (result.returncode, result.stdout) == (0, "[0, 2]\n")
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert "nosuch" in result.stderr
+    assert "Only the embedded store is written" in result.stderr
+    assert place.stored() == TREE
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "3"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "1"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "1"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "0"),
+    ],
+)
+def test_limits_of_spans_are_kept_without_a_word(place: Any, variable: str, value: str) -> None:
+    result = place.run(RUN, **{variable: value})
+
+    assert (result.stdout, result.stderr) == ("[0, 2]\n", "")
+    assert place.stored() == TREE
+
+
+@pytest.mark.parametrize("sampler", ["always_off", "parentbased_always_off"])
+def test_what_is_not_sampled_runs_as_before(place: Any, sampler: str) -> None:
+    result = place.run(RUN, OTEL_TRACES_SAMPLER=sampler)
+
+    assert (result.stdout, result.stderr) == ("[0, 2]\n", "")
+    assert place.stored() == []
+
+
 def test_disabled_means_that_nothing_is_patched(place: Any) -> None:
     program = RUN + "print(type(vars(Engine)['run']).__name__)\n"
     result = place.run(program, OTEL_SDK_DISABLED="true")

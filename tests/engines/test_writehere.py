@@ -70,7 +70,7 @@ def test_a_failing_item_fails_as_it_did(
     recording = watched(job("story", GOALS[goal]), detail="full")
 
     assert expected == capsys.readouterr().out
-    assert expected.startswith("Encounter exception")
+    assert expected.startswith("item item0 failed: ")
     failed = [span.name for span in recording.spans if not span.status.is_unset]
     assert failed == [
         "Engine.Run",

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from flowspan.instrumentation import streams
 from flowspan.instrumentation.integration import Call, Integration, Patch
+from flowspan.instrumentation.invocation import Invocation
 from flowspan.testing import Recording, record
 from flowspan.usage import Usage
 
@@ -171,6 +172,7 @@ def test_a_chunk_without_an_answer_is_not_the_first(toy: ModuleType) -> None:
         stream.take()
         observation = streams.find(stream)
         assert observation is not None
+        assert isinstance(observation.invocation, Invocation)
         known = observation.invocation.attributes
         assert "gen_ai.response.time_to_first_chunk" not in known
         stream.take()

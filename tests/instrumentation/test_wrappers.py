@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import inspect
 from types import ModuleType
@@ -499,6 +500,16 @@ def test_a_dropped_call_is_made_up_for_when_something_inside_it_needs_a_parent(
         assert first.end_time >= second.end_time
 
 
+def test_all_that_was_kept_inside_a_call_made_up_for_is_inside_it(toy: ModuleType) -> None:
+    outer = Patch(target="toyengine:Engine.run", kind="internal", keep=lambda _c, _r: False)
+    with record(rows(outer, NODE)) as recording:
+        toy.Engine().run(3)
+
+        assert recording.spans.tree() == (
+            "Engine.run\n  run_step node\n  run_step node\n  run_step node"
+        )
+
+
 def test_detail_decides_which_rows_are_active(toy: ModuleType) -> None:
     chatty = Patch(target="toyengine:Engine.node", kind="internal", detail="full")
     with record(rows(RUN, chatty)) as recording:
@@ -585,3 +596,51 @@ def test_a_prompt_chosen_around_a_model_call_is_inherited_unless_it_names_one(
             for span in recording.spans.of_kind("llm")
         ]
         assert prompts == ["plan", "own"]
+
+
+# --- what outlives a run ----------------------------------------------------------------------
+
+
+def test_what_outlives_a_run_is_still_of_it(toy: ModuleType) -> None:
+    """A task or thread that goes on alone: same trace, same run, and no totals that have ended."""
+    contexts = []
+
+    def leave(_: int) -> None:
+        contexts.append(contextvars.copy_context())
+
+    ask = Patch(target="toyengine:Model.ask", kind="llm", name="toy-1")
+    with record(rows(RUN, NODE, ask)) as recording:
+        toy.Engine().run(1, leave)
+        contexts[0].run(toy.Model().ask, "late")
+
+        late = recording.spans.named("chat toy-1")[0]
+        run = recording.spans[0]
+        assert late.context.trace_id == run.context.trace_id
+        assert (late.attributes or {})["flowspan.run.id"] == (run.attributes or {})[
+            "flowspan.run.id"
+        ]
+        assert (late.attributes or {})["gen_ai.workflow.name"] == "demo"
+        assert "flowspan.rollup.llm_calls" not in (run.attributes or {})
+
+
+def test_a_run_that_begins_where_another_one_ended_is_a_trace_of_its_own(toy: ModuleType) -> None:
+    contexts = []
+
+    def leave(_: int) -> None:
+        contexts.append(contextvars.copy_context())
+
+    def with_a_span_of_the_programs() -> None:
+        with recording.tracer_provider.get_tracer("mine").start_as_current_span("mine"):
+            toy.Engine().run(0)
+
+    with record(rows(RUN, NODE)) as recording:
+        toy.Engine().run(1, leave)
+        contexts[0].run(toy.Engine().run, 0)
+        contexts[0].run(with_a_span_of_the_programs)
+
+        first, _, second, _, third = sorted(recording.spans, key=lambda span: span.start_time or 0)
+        assert second.parent is None
+        assert third.parent is not None
+        runs = {(span.attributes or {})["flowspan.run.id"] for span in (first, second, third)}
+        assert len(runs) == 3
+        assert second.context.trace_id != first.context.trace_id

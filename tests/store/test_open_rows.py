@@ -266,6 +266,8 @@ def test_shutdown_announces_what_will_not_end_any_more(
 
     assert reading().runs()[0].status == "interrupted"
     running.tracer.start_span("after the end")
+    running.processor.shutdown()
+    assert len(reading().runs()) == 1
 
 
 def test_a_fault_of_the_processor_never_reaches_the_program(

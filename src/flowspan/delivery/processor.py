@@ -8,7 +8,10 @@ again, starts anew after a fork, and is bounded at the end by a :class:`Deadline
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
+import queue
 import threading
 import time
 import weakref
@@ -19,7 +22,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from flowspan import semconv
+from flowspan import background, semconv
 from flowspan.safety import guarded, report_once, swallow
 
 if TYPE_CHECKING:
@@ -80,10 +83,13 @@ class DeliveryProcessor(SpanProcessor):
 
     def _reset(self) -> None:
         self._queue: deque[ReadableSpan] = deque()
-        self._some = threading.Event()
-        self._hurry = threading.Event()
+        # A span may end in a signal handler, or in a finaliser that the garbage collector runs in
+        # the middle of anything: this queue is reentrant, which events and locks are not.
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._called = False
+        self._hurried = False
         self._flushes: deque[threading.Event] = deque()
-        self._start_lock = threading.Lock()
+        self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
         self._pause = 0.0
 
@@ -106,16 +112,17 @@ class DeliveryProcessor(SpanProcessor):
         """Queue a span; never blocks."""
         if self._closed or span.context is None or not span.context.trace_flags.sampled:
             return
-        queue = self._queue
-        queue.append(span)
-        if len(queue) > self._most_queued:
+        waiting = self._queue
+        waiting.append(span)
+        if len(waiting) > self._most_queued:
             self._drop_oldest()
-        if not self._some.is_set():
-            self._some.set()
-            if self._worker is None:
-                self._start()
-        if len(queue) >= self._batch or _ends_a_run(span):
-            self._hurry.set()
+        if not self._called:
+            self._called = True
+            self._calls.put(False)
+            self._start()
+        if not self._hurried and (len(waiting) >= self._batch or _ends_a_run(span)):
+            self._hurried = True
+            self._calls.put(True)
 
     def _drop_oldest(self) -> None:
         try:
@@ -130,34 +137,43 @@ class DeliveryProcessor(SpanProcessor):
         if self._on_drop is not None:
             guarded(f"{self._place} drop", self._on_drop, 1)
 
-    def _start(self) -> None:
-        with self._start_lock:
-            if self._worker is None:
-                worker = threading.Thread(target=self._work, name="flowspan-delivery", daemon=True)
-                try:
-                    worker.start()
-                except RuntimeError:  # the interpreter is shutting down: shutdown() delivers
-                    return
-                self._worker = worker
+    def _start(self) -> bool:
+        """Start the worker if there is none; false where there cannot be one any more."""
+        if self._worker is None and self._starting.acquire(blocking=False):
+            try:
+                if self._worker is None:
+                    self._worker = background.start("flowspan-delivery", self._work)
+            finally:
+                self._starting.release()
+        return self._worker is not None and self._worker.is_alive()
 
     # --- the worker ----------------------------------------------------------------------------
 
     def _work(self) -> None:
         with suppress_instrumentation():
             while True:
-                self._some.wait()
-                self._hurry.wait(self._pause or self._delay)
-                self._hurry.clear()
-                self._some.clear()
+                self._await_call()
                 flushes = list(self._flushes)
                 self._drain()
                 for flushed in flushes:
                     self._flushes.remove(flushed)
                     flushed.set()
-                if self._queue:
-                    self._some.set()
-                elif self._closed:
+                if self._closed:
                     return
+                if self._queue:
+                    self._calls.put(False)
+
+    def _await_call(self) -> None:
+        """Wait until somebody calls, and a little longer for company unless it is urgent."""
+        urgent = self._calls.get()
+        end = time.monotonic() + (self._pause or self._delay)
+        with contextlib.suppress(queue.Empty):
+            while not urgent:
+                urgent = self._calls.get(timeout=max(0.0, end - time.monotonic()))
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._calls.get_nowait()
+        self._called = self._hurried = False
 
     def _drain(self) -> None:
         """Export until the queue is empty or the exporter cannot take more."""
@@ -221,27 +237,42 @@ class DeliveryProcessor(SpanProcessor):
         Returns:
             False if that took longer than the timeout, or the exporter could not take it.
         """
-        if not self._queue and not self._hurry.is_set() and self._worker is None:
+        if not self._queue and self._worker is None:
             return True
+        if not self._start():
+            return self._flush_here(timeout_millis / 1000)
         flushed = threading.Event()
         self._flushes.append(flushed)
-        self._start()
-        self._some.set()
-        self._hurry.set()
+        self._calls.put(True)
         return flushed.wait(timeout_millis / 1000) and not self._queue
+
+    def _flush_here(self, seconds: float) -> bool:
+        """Deliver without the worker: the interpreter is shutting down and starts no thread."""
+        if self._queue and not self._closed:
+            if hasattr(self.exporter, "_timeout"):  # OTLP's, which have no other door
+                self.exporter._timeout = max(0.1, seconds)  # noqa: SLF001 - see above
+            with suppress_instrumentation():
+                self._drain()
+        return not self._queue
 
     def shutdown(self) -> None:
         """Deliver what can be delivered before the deadline, then stop."""
         if self._closed:
             return
-        seconds = self._deadline.remaining()
-        self.force_flush(int(seconds * 1000))
+        self.force_flush(int(self._deadline.remaining() * 1000))
         self._closed = True
-        self._some.set()
-        self._hurry.set()
+        self._calls.put(True)
         if self._queue and self._on_drop is not None:
             guarded(f"{self._place} drop", self._on_drop, len(self._queue))
-        guarded(f"{self._place} shutdown", self.exporter.shutdown)
+        guarded(f"{self._place} shutdown", self._shut_exporter)
+
+    def _shut_exporter(self) -> None:
+        """Shut the exporter, within what is left of the time where it takes a timeout."""
+        shutdown = self.exporter.shutdown
+        if "timeout_millis" in inspect.signature(shutdown).parameters:
+            shutdown(timeout_millis=self._deadline.remaining() * 1000)  # type: ignore[call-arg]
+        else:
+            shutdown()
 
 
 def _ends_a_run(span: ReadableSpan) -> bool:

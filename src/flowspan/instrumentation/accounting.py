@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
+from flowspan.instrumentation.failures import came_from_inside
 from flowspan.instrumentation.run import Totals
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def _add_error(invocation: CallFrame) -> None:
     the code around the call: an exception of the frame above it is the same failure.
     """
     failure = invocation.failure
-    first = invocation.failed_below not in (id(failure), REPORTED) or failure is None
+    first = failure is None or not (
+        invocation.failed_below == REPORTED or came_from_inside(invocation, failure)
+    )
     with invocation.run.lock:
         if invocation.parent is not None:
             invocation.parent.failed_below = REPORTED if failure is None else id(failure)

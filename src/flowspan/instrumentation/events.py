@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from opentelemetry._logs import LogRecord
 from opentelemetry.context import Context
 
-from flowspan.instrumentation.values import cleaned
+from flowspan.instrumentation.values import cleaned, text
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
@@ -48,8 +48,12 @@ class EventLog:
         self, name: str, attributes: Mapping[str, Any], timestamp: int | None = None
     ) -> Recorded:
         """Take an event, at the present time unless said; attributes of ``None`` are left out."""
-        known = {key: cleaned(value) for key, value in attributes.items() if value is not None}
-        event = Recorded(name, known, time.time_ns() if timestamp is None else timestamp)
+        known = {
+            key if type(key) is str and key.isascii() else text(key): cleaned(value)
+            for key, value in attributes.items()
+            if value is not None
+        }
+        event = Recorded(text(name), known, time.time_ns() if timestamp is None else timestamp)
         self.count += 1
         if len(self.first) < FIRST:
             self.first.append(event)

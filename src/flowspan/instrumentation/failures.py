@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation.content import bounded, without_secrets
+from flowspan.instrumentation.stacktraces import message, stacktrace, type_name
+from flowspan.instrumentation.values import text
 
 if TYPE_CHECKING:
     from flowspan.instrumentation.frame import CallFrame
 
-_MOST_MESSAGE: Final = 1_000
-_MOST_STACKTRACE: Final = 8_000
+_OF_WRAPPERS: Final = frozenset(
+    f"flowspan.instrumentation.{module}" for module in ("wrappers", "following", "managers")
+)
 
 
 def is_quiet(error: BaseException, quiet: tuple[str, ...]) -> bool:
@@ -34,8 +35,23 @@ def describe(invocation: CallFrame, error: BaseException) -> None:
         return
     if semconv.ERROR_TYPE not in invocation.attributes:
         invocation.describe({semconv.ERROR_TYPE: name})
-    first = invocation.failed_below != id(error)
+    first = not came_from_inside(invocation, error)
     invocation.event(semconv.EVENT_EXCEPTION, exception_attributes(error, first=first))
+
+
+def came_from_inside(invocation: CallFrame, error: BaseException) -> bool:
+    """Whether a call inside this one has described the exception already.
+
+    Its identity alone does not say so: another exception may be where one that is gone was.
+    """
+    if invocation.failed_below != id(error) or error.__traceback__ is None:
+        return False
+    entry = error.__traceback__.tb_next  # the first is this call's own
+    while entry is not None:
+        if entry.tb_frame.f_globals.get("__name__") in _OF_WRAPPERS:
+            return True
+        entry = entry.tb_next
+    return False
 
 
 def exception_attributes(error: BaseException, *, first: bool) -> dict[str, Any]:
@@ -44,31 +60,18 @@ def exception_attributes(error: BaseException, *, first: bool) -> dict[str, Any]
     The stack is given once, where the exception was first seen, not again on each span that it
     passes on its way up.
     """
-    kind = type(error)
-    module = "" if kind.__module__ in ("builtins", None) else f"{kind.__module__}."
     attributes: dict[str, Any] = {
-        "exception.type": f"{module}{kind.__qualname__}",
+        "exception.type": type_name(error),
         "exception.message": message(error),
     }
     if first and not isinstance(error, FlowspanError):
-        lines = traceback.format_exception(kind, error, error.__traceback__, limit=-20)
-        text = without_secrets("".join(lines))
-        attributes["exception.stacktrace"] = text[-_MOST_STACKTRACE:]
+        attributes["exception.stacktrace"] = stacktrace(error)
     return attributes
-
-
-def message(error: BaseException) -> str:
-    """The exception's text, without secrets, bounded; never raises."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an exception whose __str__ raises
-        return "unprintable"
-    return bounded(without_secrets(text), _MOST_MESSAGE)
 
 
 def description(invocation: CallFrame, error_type: str) -> str:
     """The span's status description."""
     failure = invocation.failure
     if failure is None:
-        return error_type
-    return f"{type(failure).__qualname__}: {message(failure)}"
+        return text(error_type)
+    return text(f"{type(failure).__qualname__}: {message(failure)}")

@@ -6,8 +6,9 @@ This is what extractors see as ``Frame`` and hooks as ``Visit``; how a call begi
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from opentelemetry.context import Context, create_key, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_context
@@ -18,7 +19,8 @@ from flowspan.instrumentation.events import EventLog
 from flowspan.instrumentation.integration import NOTHING
 from flowspan.instrumentation.run import Run, Totals
 from flowspan.instrumentation.span import LeanSpan
-from flowspan.instrumentation.values import cleaned
+from flowspan.instrumentation.values import cleaned, text
+from flowspan.safety import swallow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +38,10 @@ NO_CONTEXT: Final = Context()
 
 _SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where the current span lives there."""
+
+_OURS: Final = frozenset({INVOCATION_KEY, _SPAN_KEY})
+_SHORT: Final = 256
+"""Texts up to here need no second look."""
 
 
 class CallFrame:
@@ -60,11 +66,16 @@ class CallFrame:
         ended: True once nothing more is taken.
     """
 
+    generation: ClassVar[int] = 0
+    """Grows in a forked child."""
+
     __slots__ = (
         "__weakref__",
+        "_around",
         "_clock",
         "_context",
         "_events",
+        "_generation",
         "_notes",
         "_outer",
         "_span",
@@ -114,12 +125,19 @@ class CallFrame:
         self.covered_ns = 0
         self.covered_since = 0
         self._outer = outer
+        self._around = outer.get(_SPAN_KEY)
         self._span: Span | None = None
         self._context: Context | None = None
         self._events: EventLog | None = None
         self._notes: dict[str, Any] | None = None
         self.started_ns = time.time_ns()
+        self._generation = CallFrame.generation
         self._clock = time.perf_counter_ns()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether the call began in another process than this one."""
+        return self._generation != CallFrame.generation
 
     @property
     def label(self) -> str:
@@ -160,13 +178,18 @@ class CallFrame:
             self._take(attributes)
 
     def _take(self, attributes: Mapping[str, Any] | None) -> None:
-        if not attributes:
+        """Take what an extractor or a hook found out, in whatever form it says so."""
+        if attributes is None:
             return
         known = self.attributes
-        for key, value in attributes.items():
-            if value is not None:
-                plain = type(value) is str and value.isascii()
-                known[key] = value if plain else cleaned(value)
+        try:
+            for key, value in attributes.items():
+                if value is not None:
+                    plain = type(value) is str and len(value) <= _SHORT and value.isascii()
+                    name = key if type(key) is str and key.isascii() else text(key)
+                    known[name] = value if plain else cleaned(value)
+        except Exception as error:  # noqa: BLE001 - no mapping, or a hostile one
+            swallow(f"{self.site.place} attributes", error)
 
     def event(self, name: str, attributes: Attributes = NOTHING) -> None:
         """Add an event now; without effect after the end."""
@@ -210,7 +233,8 @@ class CallFrame:
 
     def _start_span(self) -> None:
         outer, parent = self._outer, self.parent
-        if parent is not None and parent._span is None:  # noqa: SLF001 - of the same class
+        if parent is not None and outer.get(_SPAN_KEY) is parent._around:  # noqa: SLF001 - same class
+            # The parent began without a span: the context that it runs in shows the span around it.
             parent.materialise()
             outer = Context({**outer, _SPAN_KEY: parent._span})  # noqa: SLF001 - of the same class
         self._span = span = self.site.machine.start_span(
@@ -231,13 +255,12 @@ class CallFrame:
         if callable(span_name):
             span_name = site.ask("span name", span_name, self.call)
         if span_name is not None:
-            return span_name
+            return text(span_name)
         subject = self.attributes.get(semconv.NAME_OF_KIND.get(site.kind or "", ""))
         operation = self.attributes.get(semconv.OPERATION_NAME)
         if operation is None:
             return site.label
-        return operation if subject is None else f"{operation} {subject}"
-
+        return text(operation if subject is None else f"{operation} {subject}")
 
     def release(self) -> None:
         """Let go of the program's objects and of cycles through this frame, at once.
@@ -249,9 +272,27 @@ class CallFrame:
         call.frame = call.enclosing = call.instance = call.snapshot = call.function = None
         call.args, call.kwargs = (), NOTHING
         self.failure = self.replay = None
-        self._context = self._notes = self._events = None
+        self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None
+
+
+def without_what_ended(context: Context) -> Context:
+    """A context for a run that begins where another one has ended, in a thread that it left say.
+
+    The new run is a trace of its own; a span of the program's that is still open stays around it.
+    """
+    span = context.get(_SPAN_KEY)
+    over = {INVOCATION_KEY} if isinstance(span, Span) and span.is_recording() else _OURS
+    return Context({key: value for key, value in context.items() if key not in over})
+
+
+def _after_fork() -> None:
+    CallFrame.generation += 1
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def current() -> CallFrame | None:

@@ -177,6 +177,8 @@ class Patch:
         request: Attributes known before the call runs.
         response: Attributes known from its result.
         failure: Attributes known from its exception.
+        salvage: What result there was all the same, from an exception: the answer of a model that
+            the client could not parse was paid for.
         snapshot: Remembers what ``after`` will compare with; its value is ``call.snapshot``.
         before: Events at the start.
         after: Events once the result is known.
@@ -211,6 +213,7 @@ class Patch:
     request: Callable[[Call], Attributes] | None = None
     response: Callable[[Call, Any], Attributes] | None = None
     failure: Callable[[Call, BaseException], Attributes] | None = None
+    salvage: Callable[[Call, BaseException], Any] | None = None
     snapshot: Callable[[Call], Any] | None = None
     before: Callable[[Call], Iterable[Event]] | None = None
     after: Callable[[Call, Any], Iterable[Event]] | None = None

@@ -28,14 +28,16 @@ from flowspan.instrumentation.frame import CallFrame
 from flowspan.instrumentation.hooks import Outcome
 from flowspan.instrumentation.run import Run
 from flowspan.instrumentation.span import LeanSpan
-from flowspan.safety import guarded, guarded_hook
+from flowspan.instrumentation.values import text
+from flowspan.safety import guarded, guarded_hook, swallow
+from flowspan.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from flowspan.config import ContentMode
     from flowspan.instrumentation.events import EventLog
-    from flowspan.instrumentation.integration import Event
-    from flowspan.usage import Usage
+    from flowspan.instrumentation.integration import Content, Event
 
 
 class Invocation(CallFrame):
@@ -73,6 +75,8 @@ class Invocation(CallFrame):
         name = patch.name
         if callable(name):
             name = site.ask("name", name, self.call)
+        if name is not None and type(name) is not str:
+            name = text(name)
         if callable(patch.operation):
             self._take({semconv.OPERATION_NAME: site.ask("operation", patch.operation, self.call)})
         if kind == "run":
@@ -146,9 +150,12 @@ class Invocation(CallFrame):
 
     def _emit(self, events: list[Event]) -> None:
         for event in events:
-            target = self if event.on == "own" else self.parent
-            if target is not None:
-                target.event(event.name, event.attributes)
+            try:
+                target = self if event.on == "own" else self.parent
+                if target is not None:
+                    target.event(event.name, event.attributes)
+            except Exception as error:  # noqa: BLE001 - not what an extractor should answer
+                swallow(f"{self.site.place} events", error)
 
     # --- end -----------------------------------------------------------------------------------
 
@@ -161,7 +168,8 @@ class Invocation(CallFrame):
         if patch.response is not None:
             self._take(site.ask("response", patch.response, call, result))
         if patch.outcome is not None:
-            self._take({semconv.ERROR_TYPE: site.ask("outcome", patch.outcome, call, result)})
+            kind = site.ask("outcome", patch.outcome, call, result)
+            self._take({semconv.ERROR_TYPE: None if kind is None else text(kind)})
         if patch.after is not None:
             self._emit(site.ask_all("after", patch.after, call, result))
         drop = site.keep is not None and site.ask("keep", site.keep, call, result) is False
@@ -175,6 +183,8 @@ class Invocation(CallFrame):
         self.failure = error
         if site.patch.failure is not None:
             self._take(site.ask("failure", site.patch.failure, self.call, error))
+        if partial is None and site.patch.salvage is not None:
+            partial = site.ask("salvage", site.patch.salvage, self.call, error)
         usage = self._partial(partial)
         failures.describe(self, error)
         self._end(usage, error)
@@ -188,10 +198,13 @@ class Invocation(CallFrame):
         self._end(self._partial(partial), None)
 
     def _claimed(self) -> bool:
-        """True for the first that wants to end the call, so that it ends once."""
+        """True for the first that wants to end the call, so that it ends once.
+
+        A child that was forked in the middle of it leaves that to its parent.
+        """
         with self.run.lock:
             first, self.closing = not self.closing, True
-        return first
+        return first and not self.inherited
 
     def _partial(self, partial: Any) -> Usage | None:
         if partial is None:
@@ -208,7 +221,8 @@ class Invocation(CallFrame):
             return None
         if patch.content is not None and site.machine.content != "off":
             self._record_content(result)
-        return None if patch.usage is None else site.ask("usage", patch.usage, self.call, result)
+        usage = None if patch.usage is None else site.ask("usage", patch.usage, self.call, result)
+        return usage if isinstance(usage, Usage) else None
 
     def _record_content(self, result: Any) -> None:
         """Record messages; those of the request were recorded before the call."""
@@ -216,9 +230,7 @@ class Invocation(CallFrame):
         assert site.patch.content is not None  # noqa: S101 - asked by the callers
         found = site.ask("content", site.patch.content, self.call, result)
         if found is not None:
-            if result is not None:
-                found = found._replace(input=None, system=None)
-            self._take(site.ask("content", content.attributes, found, site.machine.content))
+            self._take(site.ask("content", _messages, found, result, site.machine.content))
 
     def _end(self, usage: Usage | None, error: BaseException | None, *, drop: bool = False) -> None:
         duration_ns = self.elapsed_ns()
@@ -230,12 +242,17 @@ class Invocation(CallFrame):
         if counted is not None:
             cost = self.attributes.get(semconv.COST_USD)
             self.event(semconv.EVENT_TOKENS_COUNTED, {**counted, semconv.COST_USD: cost})
-        accounting.ended(self, usage, error, duration_ns)
+        try:
+            accounting.ended(self, usage, error, duration_ns)
+        except Exception as trouble:  # noqa: BLE001 - the span ends all the same
+            swallow(f"{self.site.place} accounting", trouble)
         self.ended = True
-        if not (drop and self._span is None):
-            self.materialise()
-            self._end_span(duration_ns)
-        self.release()
+        try:
+            if not (drop and self._span is None):
+                self.materialise()
+                self._end_span(duration_ns)
+        finally:
+            self.release()
 
     def _end_span(self, duration_ns: int) -> None:
         span, events = self._span, self._events
@@ -246,7 +263,8 @@ class Invocation(CallFrame):
             self.attributes[semconv.EVENTS_DROPPED] = dropped
             accounting.events_dropped(self, dropped)
         if not isinstance(span, LeanSpan):
-            span.set_attributes(self.attributes)
+            present = getattr(span, "attributes", None)
+            span.set_attributes(self.site.machine.limits.of_span(self.attributes, present))
             self._hand_over(events)
         elif not self.site.machine.outlet.to_span:
             span.log = None
@@ -258,5 +276,13 @@ class Invocation(CallFrame):
         """Give the events to a span of the SDK's."""
         if events is None or self._span is None or not self.site.machine.outlet.to_span:
             return
+        limits = self.site.machine.limits
         for event in events.kept():
-            self._span.add_event(event.name, event.attributes, event.timestamp)
+            self._span.add_event(event.name, limits.of_event(event.attributes), event.timestamp)
+
+
+def _messages(found: Content, result: Any, mode: ContentMode) -> dict[str, Any]:
+    """Attributes of messages; those of the request were recorded before the call."""
+    if result is not None:
+        found = found._replace(input=None, system=None)
+    return content.attributes(found, mode)

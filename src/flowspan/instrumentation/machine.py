@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.limits import Limits, limits_of
 from flowspan.instrumentation.span import span_maker
 from flowspan.safety import swallow
 from flowspan.semconv import ENGINE, KIND, OPERATION_NAME, OPERATION_OF_KIND, Kind
@@ -39,6 +40,7 @@ class Machine:
         content: Whether messages are recorded.
         active: False makes every wrapper a plain call.
         start_span: Makes a span.
+        limits: What fits into one that is the SDK's.
     """
 
     tracer: Tracer
@@ -51,10 +53,12 @@ class Machine:
     hooks_of: dict[Kind | None, tuple[CallHook, ...]] = field(default_factory=dict)
 
     start_span: SpanMaker = field(init=False)
+    limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
         """Sort the hooks by kind, once; see how spans can be made."""
         self.start_span = span_maker(self.tracer)
+        self.limits = limits_of(self.tracer)
         kinds = {kind for hook in self.hooks for kind in hook.kinds}
         self.hooks_of = {
             kind: tuple(hook for hook in self.hooks if kind in hook.kinds) for kind in kinds

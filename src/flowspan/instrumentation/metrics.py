@@ -64,20 +64,18 @@ MOST_SERIES: Final = 2000
 class BoundedNames:
     """Lets the first :data:`MOST_NAMES` distinct names through; later ones become ``other``."""
 
-    __slots__ = ("_known", "_lock")
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        self._lock = threading.Lock()
 
     def __call__(self, name: str | None) -> str | None:
         """The name, or ``other``."""
         if name is None or name in self._known:
             return name
-        with self._lock:
-            if len(self._known) >= MOST_NAMES:
-                return OTHER
-            self._known.add(name)
+        if len(self._known) >= MOST_NAMES:  # threads that come at once may add one each
+            return OTHER
+        self._known.add(name)
         return name
 
 
@@ -89,7 +87,7 @@ class Sums:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finaliser may count in the middle of a count
         self._sums: dict[str, dict[_Labels, float]] = {name: {} for name, *_ in _SUMS}
         self._sums[semconv.METRIC_RUNS_ACTIVE] = {}
         self._begin()
@@ -103,7 +101,7 @@ class Sums:
 
     def _after_fork(self) -> None:
         """What the parent counted is the parent's to report."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         for sums in self._sums.values():
             sums.clear()
         self._begin()

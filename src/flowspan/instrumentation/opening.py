@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import get_current
 
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation.frame import INVOCATION_KEY
+from flowspan.instrumentation.frame import INVOCATION_KEY, without_what_ended
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.invocation import Invocation
 from flowspan.instrumentation.remarks import Remark
@@ -61,7 +61,8 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> Invocation | Remark | None:
-    parent = _living(outer.get(INVOCATION_KEY))
+    around: Any = outer.get(INVOCATION_KEY)
+    parent = _living(around)
     content = site.machine.content != "off"
     call = Call(instance, args, kwargs, None, parent, site.machine.detail, None, content, wrapped)
     when = site.patch.when
@@ -71,7 +72,11 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
         return _remark(site, call, parent)
     if site.kind == "llm" and parent is not None and parent.kind == "llm":
         return None  # the outer layer owns the call: one span, one usage
+    if around is not None and parent is None and site.kind == "run":
+        outer = without_what_ended(outer)
     invocation = Invocation(site, call, parent, outer)
+    if around is not None and parent is None:
+        invocation.run = around.run  # what outlives a run is still of it
     call.frame = invocation
     return invocation.start()
 

@@ -64,7 +64,10 @@ class Remark:
         """Nothing to tell."""
 
     def _emit(self, events: Iterable[Event] | None) -> None:
-        for event in events or ():
+        guarded(f"{self.site.place} events", self._emit_each, events or ())
+
+    def _emit_each(self, events: Iterable[Event]) -> None:
+        for event in events:
             target = self.frame if event.on == "own" else self.frame.parent
             if target is not None:
                 target.event(event.name, event.attributes)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
 
 if TYPE_CHECKING:
     from flowspan.usage import Usage
+
+
+_LOCK: Final = threading.RLock()
+"""One for all runs, so that no thread holds it when a process is forked.
+
+It is reentrant: a signal handler, or a finaliser that the garbage collector runs in the middle of
+anything, may end a call of the same run.  It is never held while anybody else's code is called.
+"""
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
+    )
 
 
 @dataclass(slots=True)
@@ -68,7 +82,7 @@ class Run:
         engine: ``flowspan.engine``.
         steps: How many steps have started.
         notes: Scratch memory of integrations.
-        lock: Guards totals and clocks of every frame of the run.
+        lock: Guards totals and clocks of every frame.
     """
 
     workflow: str | None
@@ -76,7 +90,7 @@ class Run:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     steps: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.RLock = field(default_factory=lambda: _LOCK)
 
     def nested(self, workflow: str | None, engine: str) -> Run:
         """The run of a workflow inside this one."""

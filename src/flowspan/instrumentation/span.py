@@ -31,7 +31,9 @@ from opentelemetry.trace import (
 )
 
 from flowspan.instrumentation.events import EventLog
-from flowspan.instrumentation.values import cleaned
+from flowspan.instrumentation.limits import limits_of
+from flowspan.instrumentation.stacktraces import message
+from flowspan.instrumentation.values import cleaned, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +129,8 @@ class LeanSpan(ReadableSpan, Span):
         if self._end_time is not None:
             return
         own = self._own
-        for key, value in attributes.items():
+        for name, value in attributes.items():
+            key = text(name)
             if (clean := cleaned(value)) is not None and (
                 key in own or len(own) < _MOST_ATTRIBUTES
             ):
@@ -151,7 +154,7 @@ class LeanSpan(ReadableSpan, Span):
     def update_name(self, name: str) -> None:
         """Rename the span."""
         if self._end_time is None:
-            self._name = name
+            self._name = text(name)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status; ``OK`` is final and ``UNSET`` changes nothing, as the SDK has it."""
@@ -194,7 +197,7 @@ class LeanSpan(ReadableSpan, Span):
         """End the span; an error is recorded, as ``with span:`` does with the SDK's."""
         if isinstance(error, Exception) and self._end_time is None:
             self.record_exception(error)
-            self.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            self.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {message(error)}"))
         self.end()
 
 
@@ -204,13 +207,13 @@ class LeanSpan(ReadableSpan, Span):
 def span_maker(tracer: AnyTracer) -> SpanMaker:
     """What starts spans for a tracer: lean ones where nothing of the SDK's would be missed."""
     if not _allows_lean_spans(tracer):
+        limits = limits_of(tracer)
 
         def start(
             name: str, context: Context, kind: SpanKind, attributes: dict[str, Any], start_time: int
         ) -> Span:
-            return tracer.start_span(
-                name, context, kind, attributes=attributes, start_time=start_time
-            )
+            fitting = limits.of_span(attributes)
+            return tracer.start_span(name, context, kind, attributes=fitting, start_time=start_time)
 
         return start
     return _LeanMaker(tracer).start
@@ -220,11 +223,11 @@ def _allows_lean_spans(tracer: Any) -> bool:
     if type(tracer) is not Tracer:
         return False
     limits = getattr(tracer, "_span_limits", None)
-    measured = type(getattr(tracer, "_tracer_metrics", None)).__name__
+    own_metrics = getattr(tracer, "_tracer_metrics", None)
     return (
         isinstance(limits, SpanLimits)
         and _limits(limits) == _DEFAULT_LIMITS
-        and measured.startswith("NoOp")
+        and (own_metrics is None or type(own_metrics).__name__.startswith("NoOp"))
         and all(
             hasattr(tracer, name)
             for name in (

@@ -62,7 +62,7 @@ class Observation:
         self.attached: Attached | None = None
         self.before: Observation | None = None
         self._begun = False
-        self._add = None if self.joiner is None else self.joiner.add
+        self._add = getattr(self.joiner, "add", None)
         self._handled = id(sys.exc_info()[1])
 
     def chunk(self, chunk: Any) -> None:
@@ -113,8 +113,8 @@ class Observation:
         if self.before is not None:
             self.before.dropped()
         if self._last():
-            complete = getattr(self.joiner, "complete", False)
-            end = self.invocation.complete if complete else self.invocation.abandon
+            complete = guarded("end of stream", getattr, self.joiner, "complete", False)
+            end = self.invocation.complete if complete is True else self.invocation.abandon
             guarded("end of stream", end, self._partial())
 
     def _last(self) -> bool:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import sys
 from types import MethodType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
+if TYPE_CHECKING:
+    _Bound = wrapt.BoundFunctionWrapper[..., Any]
+    _Function = wrapt.FunctionWrapper[..., Any]
+else:  # generic from wrapt 2 on
+    _Bound, _Function = wrapt.BoundFunctionWrapper, wrapt.FunctionWrapper
 
-class BoundWrapped(wrapt.BoundFunctionWrapper[..., Any]):
+
+class BoundWrapped(_Bound):
     """A patched method, bound or reached through its class; pickles as the original would."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -33,7 +39,7 @@ class BoundWrapped(wrapt.BoundFunctionWrapper[..., Any]):
         return self
 
 
-class Wrapped(wrapt.FunctionWrapper[..., Any]):
+class Wrapped(_Function):
     """A patched function.
 
     It pickles by its name where its name finds it, as functions do; else as the original, so that

@@ -79,6 +79,7 @@ class OpenRowProcessor(SpanProcessor):
         self._stopped.set()
         self._awake.set()
         safety.guarded("store open rows", self._announce)
+        self._begun = deque(maxlen=0)  # nothing that begins from now on is kept
         if self._thread is not None:
             self._thread.join(_LONGEST_END)
 

@@ -41,6 +41,12 @@ __all__ = ["INTEGRATIONS", "configure"]
 _sightings: Final[weakref.WeakKeyDictionary[Any, Sighting]] = weakref.WeakKeyDictionary()
 """Model calls under way, by their request object."""
 
+LATEST_RESPONSE: Final = "http.response"
+"""Where a model call's frame notes a weak reference to the latest response received for it.
+
+Weak, because a streamed response that nobody reads any more must be seen to be dropped.
+"""
+
 _FAILED: Final = "http.failed"
 _RETRIES: Final = "http.retries"
 _ANSWER: Final = "http.answer"
@@ -189,8 +195,10 @@ def _retry(call: Call) -> Iterable[Event]:
 
 def _attempted(call: Call, result: Any) -> Iterable[Event]:
     failed = status_error(_status(result))
-    if failed is not None and call.frame is not None:
-        call.frame.notes[_FAILED] = failed
+    if call.frame is not None:
+        call.frame.notes[LATEST_RESPONSE] = weakref.ref(result)
+        if failed is not None:
+            call.frame.notes[_FAILED] = failed
     return ()
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from flowspan import semconv
+from flowspan.instrumentation.clients.http import LATEST_RESPONSE
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.background import usage_of_background
 from flowspan.instrumentation.clients.wire.failing import error_type_of
@@ -30,6 +31,8 @@ from flowspan.usage import Usage
 
 _RAW: Final = "X-Stainless-Raw-Response"
 """The header by which the SDK tells its own methods to return the response itself."""
+
+_OK: Final = 200
 
 _ANSWER: Final = "openai.answer"
 """Where a call notes its answer, which is asked for several times."""
@@ -125,7 +128,10 @@ def _typed_answer(result: Any) -> Answer:
 
 def _read_answer(result: Any) -> Answer:
     """Parse the bytes that a raw response holds already; its own ``parse`` is the caller's."""
-    response = getattr(result, "http_response", None)
+    return _answer_in(getattr(result, "http_response", None))
+
+
+def _answer_in(response: Any) -> Answer:
     data = getattr(response, "content", b"")
     body = parsed(data)
     output = len(data) if body is None else None
@@ -138,6 +144,15 @@ def _failure(_call: Call, error: BaseException) -> Attributes:
         semconv.HTTP_STATUS_CODE: count(getattr(error, "status_code", None)),
         semconv.PROVIDER_REQUEST_ID: word(getattr(error, "request_id", None)),
     }
+
+
+def _salvage(call: Call, _error: BaseException) -> Answer | None:
+    """The answer that arrived whole and that the SDK could not parse."""
+    noted = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
+    response = None if noted is None else noted()
+    if getattr(response, "status_code", None) != _OK or not hasattr(response, "_content"):
+        return None
+    return _answer_in(response)
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -179,6 +194,7 @@ def _row(targets: Sequence[str], method: _Method) -> Patch:
         request=request,
         response=response,
         failure=_failure,
+        salvage=_salvage,
         usage=usage,
         outcome=outcome,
         content=content,

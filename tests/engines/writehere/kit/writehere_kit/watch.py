@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flowspan.config import Detail
 from flowspan.instrumentation.discovery import built_in
 from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing.recording import Recording, record
 from writehere_kit.program import Entry, Job, run, standin
 
@@ -31,13 +31,13 @@ SOMEBODY: Final = Integration(
 @contextmanager
 def watching(detail: Detail = "normal") -> Iterator[Recording]:
     """Record every integration that flowspan has, with context carried into threads."""
-    threads = ThreadingInstrumentor()
-    threads.instrument()
+    threads = ThreadContext()
+    threads.install()
     try:
         with standin(), record(SOMEBODY, *built_in(), detail=detail) as recording:
             yield recording
     finally:
-        threads.uninstrument()
+        threads.uninstall()
 
 
 def watched(job: Job, entry: Entry = "imported", detail: Detail = "normal") -> Recording:

@@ -128,7 +128,7 @@ def _run_items(
             try:
                 result = engine.forward_one_step_untill_done(save_folder=str(folder), **run)
             except Exception as error:  # noqa: BLE001 - as the real engine: swallowed per item
-                print(f"Encounter exception: {error!r}")  # noqa: T201
+                print(f"item {item['id']} failed: {error!r}")  # noqa: T201
                 continue
             file.write(json.dumps({**item, "result": result}) + "\n")
 

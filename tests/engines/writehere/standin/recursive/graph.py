@@ -50,7 +50,7 @@ class Graph:
 
     def add_node(self, node: AbstractNode) -> None:
         if node.nid in self.nid_list:
-            raise Exception("Duplicate Node")  # noqa: TRY002 - as the real engine
+            raise Exception(f"two tasks are called {node.nid}")  # noqa: TRY002 - as the real engine
         self.nid_list.append(node.nid)
         self.node_list.append(node)
         self.graph_edges[node.nid] = []
@@ -67,7 +67,7 @@ class Graph:
         while len(queue) < len(self.node_list):
             ready = [n for n in self.node_list if waiting[n.nid] == 0 and n not in queue]
             if not ready:
-                raise Exception("Error, some node is not reachable")  # noqa: TRY002
+                raise Exception("the dependencies run in a circle")  # noqa: TRY002
             queue.extend(ready)
             for node in ready:
                 for child in self.graph_edges[node.nid]:
@@ -149,7 +149,7 @@ class AbstractNode(ABC):
                 self.status = next_status
                 break
         else:
-            raise Exception("No Condition Matched for status action, Error!")  # noqa: TRY002
+            raise Exception(f"nothing can be done in {self.status}")  # noqa: TRY002
         return action_name, result
 
     def do_exam(self, verbose: bool) -> None:  # noqa: FBT001 - as the real engine

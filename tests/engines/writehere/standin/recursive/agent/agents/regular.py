@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +72,9 @@ def _known(precedents: list[dict[str, Any]]) -> str:
 
 
 def extract_json_content(text: str) -> str | None:
-    match = re.search(r"```json\s*(.*?)\s*```", text, re.DOTALL)
-    return match.group(1).strip() if match else None
+    _, opened, rest = text.partition("```json")
+    inside, closed, _ = rest.partition("```")
+    return inside if opened and closed else None
 
 
 @agent_register.register_module()
@@ -135,7 +135,7 @@ class UpdateAtomPlanningAgent(Agent):
         return {**plan, "result": parsed}
 
     def parse_result(self, agent_output: Any, *args: Any, **kwargs: Any) -> Any:
-        return json.loads(agent_output.strip().strip("`").replace("json", "").strip())["sub_tasks"]
+        return json.loads(agent_output)["sub_tasks"]
 
 
 @agent_register.register_module()
