@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_ORDER: Final = ("runs", "time", "money", "models", "health")
+NAMES: Final = ("runs", "time", "money", "models", "health")
+"""Dashboards, in the order in which one reads them."""
+
 _RULE: Final = re.compile(
     r"- alert: (?P<name>\w+).*?for: (?P<lasting>\w+).*?severity: (?P<severity>\w+)"
     r".*?description: >-\n *(?P<description>[^\n]+)",
@@ -17,22 +18,19 @@ _RULE: Final = re.compile(
 )
 
 
-def panels() -> str:
-    """Every panel of every dashboard and how to read it."""
-    return "\n".join(_board(name) for name in _ORDER)
+def panels(name: str) -> str:
+    """Every panel of a dashboard and how to read it.
 
-
-def _board(name: str) -> str:
+    Args:
+        name: Of :data:`NAMES`.
+    """
     board = json.loads((_ROOT / "dashboards" / "json" / f"flowspan-{name}.json").read_text("utf-8"))
-    rows = "".join(f"| {title} | {description} |\n" for title, description in _rows(board))
-    head = "| panel | what it says |\n|---|---|\n"
-    return f"**{board['title']}**: {board['description']}\n\n{head}{rows}"
-
-
-def _rows(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for panel in board["panels"]:
-        if panel["type"] != "row":
-            yield panel["title"], panel["description"]
+    rows = "".join(
+        f"| {panel['title']} | {panel['description']} |\n"
+        for panel in board["panels"]
+        if panel["type"] != "row"
+    )
+    return f"| panel | what it says |\n|---|---|\n{rows}"
 
 
 def alerts() -> str:
