@@ -23,6 +23,7 @@ from flowspan.testing import Ledger
 from stack import build, programs
 from stack.errors import StackUnavailableError
 from stack.run import Stack
+from tests.stack.seeding import Seeded, seed
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 REQUIRED: Final = os.environ.get("CI") == "true" and os.environ.get("FLOWSPAN_STACK") == "require"
@@ -71,6 +72,12 @@ def stack(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
 
 QUICK: Final = {"SPAN_METRICS_INTERVAL": "1s"}
 """Tests do not wait as long as the shipped defaults do."""
+
+
+@pytest.fixture(scope="session")
+def seeded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Seeded:
+    """Runs whose numbers are known, for tests that only ask for them."""
+    return seed(stack, tmp_path_factory.mktemp("seeded"))
 
 
 class Agent:
