@@ -235,7 +235,7 @@ _ANSWERS: Final = Row(
                     exemplars=True,
                 ),
             ),
-            width=12,
+            width=24,
         ),
         Panel(
             title="Models",
@@ -288,7 +288,7 @@ _ANSWERS: Final = Row(
                     ),
                 ),
             ),
-            width=12,
+            width=24,
         ),
     ),
 )

@@ -137,7 +137,7 @@ _BY: Final = Row(
                     legend=f"{{{{{STEP}}}}}: {{{{{MODEL}}}}}",
                 ),
             ),
-            width=12,
+            width=24,
             height=9,
         ),
         Panel(
@@ -174,7 +174,7 @@ _BY: Final = Row(
                     tags=(("flowspan.kind", '"llm"'), ("gen_ai.request.model", "Model")),
                 ),
             ),
-            width=12,
+            width=24,
             height=9,
         ),
     ),
