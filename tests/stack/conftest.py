@@ -156,7 +156,13 @@ def agent(tmp_path: Path, request: pytest.FixtureRequest) -> Agent:
     return Agent(folder, request.node.name)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Agent]:
+    """Makes an agent that is known by a service's name, for tests that share its run."""
+    return lambda service: Agent(tmp_path_factory.mktemp(service), service)
+
+
+@pytest.fixture(scope="session")
 def until() -> Callable[..., Any]:
     """Polls a condition until it is true, and returns what it said."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 import time
@@ -19,10 +18,9 @@ import pytest
 
 from stack.asking import get_json
 from stack.run import Stack
+from tests.stack.corpus import CORPUS, HARMLESS
 
 HERE = Path(__file__).parent
-_CORPUS = runpy.run_path(str(HERE / "corpus.py"))
-CORPUS, HARMLESS = _CORPUS["CORPUS"], _CORPUS["HARMLESS"]
 
 CONTENT = {
     "default": {},
