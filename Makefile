@@ -65,7 +65,8 @@ types: $(STAMP)  ## Check types
 bench: $(STAMP)  ## Measure what flowspan costs, as ratios to hand-written code
 	@$(BIN)/python -m benchmarks
 
-docs: $(STAMP)  ## Make the generated parts of the documents and the picture anew
+docs: $(STAMP)  ## Make dashboards, generated parts of documents and the picture anew
+	@$(BIN)/python -m dashboards
 	@$(BIN)/python docs/generate.py
 
 clean:  ## Remove what was made
