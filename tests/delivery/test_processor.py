@@ -8,10 +8,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from opentelemetry import context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
@@ -217,6 +220,95 @@ def test_without_a_thread_a_flush_delivers_itself(
     assert delivered.processor.force_flush(500)
     assert delivered.exporter.taken == ["a", "outer"]
     assert delivered.exporter._timeout == 0.5  # type: ignore[attr-defined]
+
+
+class Receiver:
+    """An OTLP receiver that is away for a while, and says so."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.refused = threading.Event()
+        self.bodies: list[bytes] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if receiver.away:
+                    self.send_response(503)
+                    self.send_header("retry-after", "9")
+                else:
+                    receiver.bodies.append(body)
+                    self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+                receiver.refused.set()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.mark.parametrize("end", ["shutdown", "flush"])
+def test_a_receiver_that_came_back_before_the_end_gets_everything(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """OpenTelemetry's exporter sleeps for longer than the end may take: it is not waited for."""
+    with closing(Receiver()) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        deadline = Deadline(2.0)
+        processor = DeliveryProcessor(OTLPSpanExporter(), deadline)
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        provider.get_tracer("t").start_span("the last one").end()
+        assert receiver.refused.wait(10)
+
+        receiver.away = False
+        deadline.begin()
+        if end == "flush":
+            assert processor.force_flush(1_000)
+        processor.shutdown()
+
+        assert deadline.remaining() > 0
+        assert [b"the last one" in body for body in receiver.bodies] == [True]
+
+
+def test_an_exporter_that_cannot_be_made_anew_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with closing(Receiver()) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        processor = DeliveryProcessor(OTLPSpanExporter(), Deadline(0.2))
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        provider.get_tracer("t").start_span("the last one").end()
+        assert receiver.refused.wait(10)
+        safety.set_strict(strict=False)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "unheard of")
+
+        processor.shutdown()
+
+        assert receiver.bodies == []
+
+
+def test_a_store_that_is_too_slow_is_not_called_unreachable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = Delivered(most_queued=1, delay=60, retry=False)
+    with made.provider.get_tracer("t").start_as_current_span("outer"):
+        made.inner("a")
+        made.inner("b")
+    made.processor.shutdown()
+
+    assert "they end faster than they are written" in caplog.text
+    assert "receiver" not in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -49,6 +50,10 @@ target = "ownengine:Engine.node"
 kind = "node"
 name = "double"
 """
+
+
+OUTAGE_SECONDS = 4.0
+"""After this an exporter sleeps for about four seconds more, twice as long as an end may take."""
 
 
 class Worker:
@@ -162,6 +167,27 @@ def test_a_collector_that_comes_back_late_is_found_by_the_program_itself(
         stack.collector.start()
 
         until(lambda: len(in_jaeger(stack, program.service)) == 21)
+        assert in_jaeger(stack, program.service) == program.stored()
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_collector_that_is_back_before_the_end_gets_everything(
+    make_stack: Any, tmp_path: Path, until: Until, protocol: str
+) -> None:
+    """Exporters sleep for several seconds after some; the end of the program is not as long."""
+    stack = make_stack()
+    with worker(tmp_path / "worker", stack, **stack.by_protocol(protocol)) as program:
+        program.run(nodes=20)
+        until(lambda: len(in_jaeger(stack, program.service)) == 21)
+
+        stack.collector.kill()
+        back = time.monotonic() + OUTAGE_SECONDS
+        program.run(nodes=30)
+        until(lambda: time.monotonic() > back)
+        stack.collector.start()
+        program.end()
+
+        until(lambda: len(in_jaeger(stack, program.service)) == 21 + 31)
         assert in_jaeger(stack, program.service) == program.stored()
 
 
