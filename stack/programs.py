@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import yaml
+
 from stack.build import find
 from stack.program import Program
 from stack.recipes import ROOT
@@ -19,11 +21,17 @@ JAEGER_CONFIGURATION: Final = ROOT / "jaeger" / "config.yaml"
 JAEGER_UI: Final = ROOT / "jaeger" / "ui.json"
 PROMETHEUS_CONFIGURATION: Final = ROOT / "prometheus" / "prometheus.yml"
 
-PROMETHEUS_FLAGS: Final = (
-    "--web.enable-otlp-receiver",
-    "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion,promql-extended-range-selectors",
-)
-"""What Prometheus takes on its command line only, the same as in the compose file."""
+COMPOSE: Final = ROOT / "docker-compose.yml"
+
+
+def prometheus_flags() -> list[str]:
+    """What Prometheus takes on its command line only, from the compose file that says it.
+
+    Places are left out: they are others here.
+    """
+    services = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
+    flags: list[str] = services["prometheus"]["command"]
+    return [flag for flag in flags if not flag.startswith(("--config.", "--storage."))]
 
 
 class Place(NamedTuple):
@@ -79,7 +87,7 @@ def prometheus(place: Place) -> Program:
             f"--config.file={PROMETHEUS_CONFIGURATION}",
             f"--storage.tsdb.path={place.folder / 'prometheus'}",
             f"--web.listen-address=127.0.0.1:{place.ports['prometheus']}",
-            *PROMETHEUS_FLAGS,
+            *prometheus_flags(),
         ),
         environment=place.environment,
         ready=place.url("prometheus", "/-/ready"),

@@ -21,7 +21,7 @@ from stack.toolchain import Go, Say
 ROOT: Final = Path(__file__).resolve().parent.parent
 MANIFEST: Final = ROOT / "collector-config" / "builder.yaml"
 
-COLLECTOR_VERSION: Final = "v0.161.0"
+COLLECTOR_VERSION: Final = "v0.158.0"
 JAEGER_MODULE: Final = "github.com/jaegertracing/jaeger"
 JAEGER_VERSION: Final = "v1.76.0"
 """Jaeger 2.13.  Later versions have no tag that the module registry accepts."""

@@ -16,7 +16,7 @@ from stack.cache import READY_MADE_VARIABLE
 from stack.errors import BuildError, StackUnavailableError
 
 OLDEST: Final = (1, 26)
-_LINE_EVERY_SECONDS: Final = 20.0
+LINE_EVERY_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.2
 _LAST_LINES: Final = 12
 _NOT_REACHED: Final = re.compile(
@@ -108,14 +108,14 @@ def run(command: list[str], folder: Path, *, what: str, say: Say, **environ: str
 
 def _output(process: subprocess.Popen[str], still: Callable[[], None]) -> str:
     """Wait for the end; tell every now and then that it goes on."""
-    next_line = time.monotonic() + _LINE_EVERY_SECONDS
+    next_line = time.monotonic() + LINE_EVERY_SECONDS
     while True:
         try:
             return process.communicate(timeout=_POLL_SECONDS)[0]
         except subprocess.TimeoutExpired:
             if time.monotonic() >= next_line:
                 still()
-                next_line = time.monotonic() + _LINE_EVERY_SECONDS
+                next_line = time.monotonic() + LINE_EVERY_SECONDS
 
 
 def _lines(descriptor: int) -> int:
