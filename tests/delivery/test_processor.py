@@ -47,8 +47,8 @@ class Exporter(SpanExporter):
 class Delivered:
     """A provider with one processor, and how many spans that one said it dropped."""
 
-    def __init__(self, **tuning: Any) -> None:
-        self.exporter = Exporter()
+    def __init__(self, *, exporter: Exporter | None = None, **tuning: Any) -> None:
+        self.exporter = Exporter() if exporter is None else exporter
         self.dropped = 0
         self.deadline = Deadline(1.0)
         self.processor = DeliveryProcessor(
@@ -116,11 +116,62 @@ def test_what_could_not_be_taken_is_offered_again() -> None:
     made.processor.shutdown()
 
 
-def test_what_is_refused_for_good_is_dropped_and_counted() -> None:
+class Choosy(Exporter):
+    """Refuses a batch that has a certain span in it, as one with a prompt that is too large."""
+
+    def __init__(self, *refused: str) -> None:
+        super().__init__()
+        self.refused = set(refused)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        names = {span.name for span in spans}
+        self.behaviour = lambda: (
+            SpanExportResult.FAILURE if names & self.refused else SpanExportResult.SUCCESS
+        )
+        return super().export(spans)
+
+
+@pytest.mark.parametrize("refused", [("c",), ("a", "f"), ("outer",), ("a", "b", "outer")])
+def test_a_span_that_is_refused_for_good_takes_no_other_along(refused: tuple[str, ...]) -> None:
+    made = Delivered(delay=0.001, exporter=Choosy(*refused))
+    made.end(*"abcdefg")
+    until(lambda: made.dropped == len(refused))
+    made.inner("next")
+    until(lambda: "next" in made.exporter.taken)
+    assert sorted(made.exporter.taken) == sorted({*"abcdefg", "outer", "next"} - {*refused})
+    made.processor.shutdown()
+
+
+def test_at_the_end_too() -> None:
+    made = Delivered(delay=60, exporter=Choosy("c"))
+    with made.provider.get_tracer("t").start_as_current_span("outer"):
+        for name in "abcd":
+            made.inner(name)
+        made.processor.shutdown()
+    assert sorted(made.exporter.taken) == ["a", "b", "d"]
+    assert made.dropped == 1
+
+
+def test_what_refuses_everything_is_away_and_loses_nothing() -> None:
+    """Without a password, overloaded, or with a timeout that leaves no time to wait."""
     made = Delivered(delay=0.001)
     made.exporter.behaviour = lambda: SpanExportResult.FAILURE
+    made.end("a", "b", "c")
+    until(lambda: made.exporter.offered > 12)
+    made.exporter.behaviour = lambda: SpanExportResult.SUCCESS
+    until(lambda: len(made.exporter.taken) == 4)
+    assert made.dropped == 0
+    made.processor.shutdown()
+
+
+def test_a_single_span_tells_nothing_about_its_receiver() -> None:
+    made = Delivered(delay=0.001, exporter=Choosy("alone"))
+    made.inner("alone")
+    until(lambda: made.exporter.offered > 6)
+    assert made.dropped == 0
     made.end("a")
-    until(lambda: made.dropped == 2)
+    until(lambda: made.dropped == 1)
+    assert sorted(made.exporter.taken) == ["a", "outer"]
     made.processor.shutdown()
 
 

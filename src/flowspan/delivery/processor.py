@@ -23,10 +23,11 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from flowspan import background, semconv
+from flowspan.delivery.refusals import refused_ones
 from flowspan.safety import guarded, report_once, swallow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
@@ -200,8 +201,7 @@ class DeliveryProcessor(SpanProcessor):
                 self._pause = 0.0
                 self._quick_refusals = 0
                 continue
-            if self._refused_for_good:
-                self._give_up(batch)
+            if self._is_refused_for_good and self._taken_but_for_some(batch):
                 continue
             self._queue.extendleft(reversed(batch))
             self._pause = min(_LONGEST_PAUSE_SECONDS, max(self._delay, self._pause * 2))
@@ -216,7 +216,7 @@ class DeliveryProcessor(SpanProcessor):
                 break
         return batch
 
-    def _exported(self, batch: list[ReadableSpan]) -> bool:
+    def _exported(self, batch: Sequence[ReadableSpan]) -> bool:
         started = time.monotonic()
         try:
             result = self.exporter.export(batch)
@@ -230,19 +230,26 @@ class DeliveryProcessor(SpanProcessor):
         return False
 
     @property
-    def _refused_for_good(self) -> bool:
-        """An exporter that refuses quickly, again and again, does not lack a connection."""
-        return self._quick_refusals > _MOST_QUICK_REFUSALS
+    def _is_refused_for_good(self) -> bool:
+        """An exporter that refuses quickly, again and again, may not lack a connection.
 
-    def _give_up(self, batch: list[ReadableSpan]) -> None:
-        report_once(
-            f"{self._place} refused",
-            f"{type(self.exporter).__name__} refused {len(batch)} spans {_MOST_QUICK_REFUSALS} "
-            "times; they are dropped there. The embedded store keeps all of them.",
-        )
+        At the end of the process there is no again.
+        """
+        return self._quick_refusals > (0 if self._deadline.has_begun else _MOST_QUICK_REFUSALS)
+
+    def _taken_but_for_some(self, batch: list[ReadableSpan]) -> bool:
+        """Offer a batch in parts and drop what alone is refused; false where nothing is taken."""
+        refused = refused_ones(batch, self._exported)
         self._quick_refusals = 0
-        if self._on_drop is not None:
-            guarded(f"{self._place} drop", self._on_drop, len(batch))
+        if refused:
+            report_once(
+                f"{self._place} refused",
+                f"{type(self.exporter).__name__} refused {len(refused)} spans while it took "
+                "others; they are dropped there. The embedded store keeps all of them.",
+            )
+            if self._on_drop is not None:
+                guarded(f"{self._place} drop", self._on_drop, len(refused))
+        return refused is not None
 
     # --- flush and end -------------------------------------------------------------------------
 
