@@ -39,9 +39,11 @@ stack-up:  ## Collector, Jaeger, Prometheus and Grafana by docker compose
 	@docker compose version >/dev/null 2>&1 || \
 	  { echo "docker compose is not here; without containers there is: make stack-run"; exit 1; }
 	@docker compose up --detach --wait
+	@. ./.env; echo "Grafana http://127.0.0.1:$$GRAFANA_PORT  Jaeger http://127.0.0.1:$$JAEGER_PORT"; \
+	  echo "Programs send to OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$$OTLP_HTTP_PORT"
 
 stack-down:  ## Stop them; their volumes stay
-	@docker compose down
+	@docker compose --profile '*' down
 
 OLDEST := .venv-oldest
 
