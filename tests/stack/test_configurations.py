@@ -76,6 +76,26 @@ def test_the_collector_accepts_every_topology(
     assert refused(*command, folder=tmp_path) == ""
 
 
+def elsewhere() -> list[str]:
+    """The configurations that the documents give for other places."""
+    page = (ROOT / "docs" / "stack.md").read_text("utf-8")
+    return re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "text", elsewhere(), ids=lambda text: next(iter(yaml.safe_load(text)["exporters"]))
+)
+def test_the_collector_accepts_what_the_documents_add(
+    binaries: dict[str, Path], tmp_path: Path, text: str
+) -> None:
+    added = tmp_path / "added.yaml"
+    added.write_text(text)
+    files = (COMMON, FOLDER / "one-node.yaml", added)
+    options = [word for file in files for word in ("--config", file)]
+
+    assert refused(binaries["otelcol-flowspan"], "validate", *options, folder=tmp_path) == ""
+
+
 def test_jaeger_accepts_its_configuration(binaries: dict[str, Path], tmp_path: Path) -> None:
     command = (binaries["jaeger"], "validate", "--config", programs.JAEGER_CONFIGURATION)
 
