@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint types bench docs clean
+.PHONY: help demo test test-oldest lint types bench docs clean stack stack-run stack-up stack-down test-stack
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,14 +17,33 @@ $(STAMP): pyproject.toml
 	  { echo "python3 cannot make environments here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing flowspan and what its tests need (a minute, once) …"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@$(BIN)/python -m pip install --quiet --editable . --group test --group lint --group stack
 	@touch $@
 
 demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show its run
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## Run the tests (under five minutes)
-	@$(BIN)/python -m pytest -n auto -q tests
+	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack
+
+stack: $(STAMP)  ## Build collector, Jaeger and Prometheus (once), prove that they start
+	@$(BIN)/python -m stack check
+
+stack-run: $(STAMP)  ## The same, and keep them running until Ctrl-C, without containers
+	@$(BIN)/python -m stack run
+
+test-stack: $(STAMP)  ## Run the tests that need what `make stack` builds
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 10 tests/stack
+
+stack-up:  ## Collector, Jaeger, Prometheus and Grafana by docker compose
+	@docker compose version >/dev/null 2>&1 || \
+	  { echo "docker compose is not here; without containers there is: make stack-run"; exit 1; }
+	@docker compose up --detach --wait
+	@. ./.env; echo "Grafana http://127.0.0.1:$$GRAFANA_PORT  Jaeger http://127.0.0.1:$$JAEGER_PORT"; \
+	  echo "Programs send to OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$$OTLP_HTTP_PORT"
+
+stack-down:  ## Stop them; their volumes stay
+	@docker compose --profile '*' down
 
 OLDEST := .venv-oldest
 
@@ -48,7 +67,8 @@ types: $(STAMP)  ## Check types
 bench: $(STAMP)  ## Measure what flowspan costs, as ratios to hand-written code
 	@$(BIN)/python -m benchmarks
 
-docs: $(STAMP)  ## Make the generated parts of the documents and the picture anew
+docs: $(STAMP)  ## Make dashboards, generated parts of documents and the picture anew
+	@$(BIN)/python -m dashboards
 	@$(BIN)/python docs/generate.py
 
 clean:  ## Remove what was made

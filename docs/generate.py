@@ -29,7 +29,13 @@ from flowspan.instrumentation import clients, engines
 from flowspan.instrumentation.integration import Integration
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGES: Final = ("README.md", "docs/settings.md", "docs/architecture.md", "docs/cli.md")
+PAGES: Final = (
+    "README.md",
+    "docs/settings.md",
+    "docs/architecture.md",
+    "docs/cli.md",
+    "docs/dashboards.md",
+)
 PICTURE: Final = "docs/pictures/run.svg"
 
 _PART: Final = re.compile(
@@ -115,6 +121,13 @@ def _layers() -> str:
     return "```text\n" + "\n".join(layers) + "\n```\n"
 
 
+def _dashboards() -> ModuleType:
+    """What writes the lists of panels and alerts; it is no part of the package."""
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    return importlib.import_module("dashboards.page")
+
+
 def _help(*verb: str) -> str:
     asked = CliRunner().invoke(flowspan, [*verb, "--help"], prog_name="flowspan", terminal_width=88)
     return f"```text\n{asked.stdout}```\n"
@@ -130,6 +143,11 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "all settings": lambda: _settings(one for one in VARIABLES if one.name not in _INTERNAL),
     "seen": _seen,
     "layers": _layers,
+    "alerts": lambda: _dashboards().alerts(),
+    **{
+        f"dashboard {name}": partial(lambda name: _dashboards().panels(name), name)
+        for name in ("runs", "time", "money", "models", "health")
+    },
     "help flowspan": _help,
     **{f"help {verb}": partial(_help, verb) for verb in VERBS},
 }

@@ -16,6 +16,9 @@ settings.register_profile(
 )
 settings.load_profile("flowspan")
 
+_PLACES = ("FLOWSPAN_WRITEHERE", "FLOWSPAN_STACK")
+"""Where tests that need them find other people's programs: no settings of flowspan's."""
+
 
 @pytest.fixture(autouse=True)
 def _strict() -> Iterator[None]:
@@ -30,7 +33,7 @@ def _strict() -> Iterator[None]:
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's reaches a test, and no test writes into the user's folders."""
     for name in tuple(os.environ):
-        if name.startswith(("OTEL_", "FLOWSPAN_")) and name != "FLOWSPAN_WRITEHERE":
+        if name.startswith(("OTEL_", "FLOWSPAN_")) and not name.startswith(_PLACES):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

@@ -107,6 +107,29 @@ def test_cost_and_roll_ups_equal_a_calculation_by_hand(agent: Any, counts: Any) 
     assert metric[0][1] == pytest.approx(float(expected))
 
 
+def test_what_caches_save_is_the_difference_to_the_ordinary_rates(agent: Any) -> None:
+    """gpt-4o-mini: 0.15 dollars for a million input tokens, half of it from the cache."""
+    cached = Usage(input_tokens=1_000_000, output_tokens=0, cache_read_tokens=600_000)
+    plain = Usage(input_tokens=1_000_000, output_tokens=0)
+
+    metrics = recorded(agent, [("gpt-4o-mini", cached), ("gpt-4o-mini", plain)]).metrics()
+
+    ((labels, cost),) = metrics["flowspan.cost.usd"]
+    assert cost == pytest.approx(0.15 * 2 - 0.6 * 0.075)
+    assert metrics["flowspan.cost.without_cache.usd"] == [(labels, pytest.approx(0.15 * 2))]
+
+
+def test_a_written_cache_may_cost_more_than_it_saves(agent: Any) -> None:
+    """Claude charges a quarter more for what it writes to the cache."""
+    usage = Usage(input_tokens=1_000_000, output_tokens=0, cache_write_tokens=1_000_000)
+
+    metrics = recorded(agent, [("claude-haiku-4-5", usage)], provider="anthropic").metrics()
+
+    ((_, cost),) = metrics["flowspan.cost.usd"]
+    ((_, without),) = metrics["flowspan.cost.without_cache.usd"]
+    assert cost == pytest.approx(without * 1.25)
+
+
 def test_an_unknown_price_is_absent_and_counted(agent: Any) -> None:
     calls = [("nobody-knows-1", Usage(input_tokens=5, output_tokens=5))]
     recording = recorded(agent, calls)

@@ -19,6 +19,7 @@ import pytest
 from flowspan import Integration
 from flowspan.cli.group import VERBS
 from flowspan.config import VARIABLES
+from stack.cache import FOLDER_VARIABLE, READY_MADE_VARIABLE
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -174,11 +175,15 @@ def test_the_readme_shows_how_to_see_and_how_to_test() -> None:
     assert {words[1] for words in shown if words[0] == "flowspan"} == set(VERBS)
 
 
+STACK_VARIABLES = {FOLDER_VARIABLE, READY_MADE_VARIABLE}
+"""No settings of flowspan's: where contributors have the real programs."""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_the_settings_that_a_page_names_exist(name: str) -> None:
     named = set(re.findall(r"FLOWSPAN_[A-Z_]+", PAGES[name]))
 
-    assert named <= {variable.name for variable in VARIABLES}
+    assert named <= {variable.name for variable in VARIABLES} | STACK_VARIABLES
 
 
 # --- code -----------------------------------------------------------------------------------------

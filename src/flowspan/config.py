@@ -22,7 +22,7 @@ class Settings:
 
     Attributes:
         store: Place of the embedded store: a file, a folder, or ``None`` for the user's data
-            folder.
+            folder; or the address of a database for readers, then programs write no store.
         store_enabled: False where ``FLOWSPAN_STORE=off``.
         store_max_mb: Size in MiB above which the oldest runs are deleted at start.
         store_max_days: Age in days above which runs are deleted at start.
@@ -89,7 +89,12 @@ class Variable(NamedTuple):
 
 
 VARIABLES: Final[tuple[Variable, ...]] = (
-    Variable("FLOWSPAN_STORE", "store", str, "where the embedded store lives; off disables it"),
+    Variable(
+        "FLOWSPAN_STORE",
+        "store",
+        str,
+        "where the store is: a file, a folder, a database for readers, or off",
+    ),
     Variable("FLOWSPAN_STORE_MAX_MB", "store_max_mb", _positive, "largest size of the store, MiB"),
     Variable("FLOWSPAN_STORE_MAX_DAYS", "store_max_days", _positive, "how long runs are kept"),
     Variable(

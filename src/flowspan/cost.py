@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +61,8 @@ class CostHook:
         price = self._price(known, outcome.usage, visit.started_ns)
         if price is None:
             return {semconv.COST_STATUS: "unpriced"}
-        return self._priced(visit, price)
+        self._count(visit, price, outcome.usage)
+        return self._charged(visit, price)
 
     def _price(self, known: Mapping[str, Any], usage: Usage, started_ns: int) -> Price | None:
         request_model = known.get(semconv.REQUEST_MODEL)
@@ -77,13 +79,30 @@ class CostHook:
             server_address=known.get(semconv.SERVER_ADDRESS),
         )
 
-    def _priced(self, visit: Visit, price: Price) -> Attributes:
-        visit.charge(price.amount)
+    def _count(self, visit: Visit, price: Price, usage: Usage) -> None:
+        """Count what it cost, and what it would have cost: the difference is what caches save."""
         known = visit.attributes
         labels = {key: known[key] for key in _PLACE if key in known}
         labels |= self._instruments.place(visit.workflow, visit.step)
-        if price.amount:
-            self._instruments.count(semconv.METRIC_COST_USD, float(price.amount), labels)
+        for metric, amount in (
+            (semconv.METRIC_COST_USD, price.amount),
+            (semconv.METRIC_COST_WITHOUT_CACHE_USD, self._without_cache(visit, price, usage)),
+        ):
+            if amount:
+                self._instruments.count(metric, float(amount), labels)
+
+    def _without_cache(self, visit: Visit, price: Price, usage: Usage) -> Decimal:
+        """The price of the same tokens, all of the input at the ordinary rate."""
+        if not (usage.cache_read_tokens or usage.cache_write_tokens):
+            return price.amount
+        plain = replace(
+            usage, cache_read_tokens=None, cache_write_tokens=None, cache_write_1h_tokens=None
+        )
+        uncached = self._price(visit.attributes, plain, visit.started_ns)
+        return price.amount if uncached is None else uncached.amount
+
+    def _charged(self, visit: Visit, price: Price) -> Attributes:
+        visit.charge(price.amount)
         return {
             semconv.COST_USD: float(price.amount),
             semconv.COST_STATUS: price.status,

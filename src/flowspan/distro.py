@@ -25,9 +25,12 @@ from flowspan.delivery.noise import quieten
 from flowspan.foreign import THREADING, owner_of
 from flowspan.resource import resource_attributes
 from flowspan.signals import Exporters, exporters
+from flowspan.store.clickhouse.address import is_address, without_password
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from flowspan.config import Settings
 
 _DISABLED: Final = "OTEL_SDK_DISABLED"
 _CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
@@ -96,6 +99,7 @@ class FlowspanConfigurator(_OTelSDKConfigurator):
         quieten()
         parts = assembly()
         wanted = exporters(os.environ, parts.settings)
+        _say_where_nothing_goes(wanted, parts.settings)
         if os.environ.get(_CONFIG_FILE):
             super()._configure()  # type: ignore[no-untyped-call]
             parts.adopt(trace.get_tracer_provider(), store=wanted.store)
@@ -136,6 +140,18 @@ class FlowspanConfigurator(_OTelSDKConfigurator):
         provider = TracerProvider(resource=Resource.create(keywords["resource_attributes"]))
         parts.adopt(provider, store=stored)
         trace.set_tracer_provider(provider)
+
+
+def _say_where_nothing_goes(wanted: Exporters, settings: Settings) -> None:
+    """A store that is read from a database is written by a collector, if there is one."""
+    elsewhere = wanted.traces or os.environ.get(_CONFIG_FILE)
+    if is_address(settings.store) and not elsewhere:
+        safety.report_once(
+            "store of readers",
+            f"flowspan: nothing is recorded, because {without_password(str(settings.store))} is "
+            "for readers and is written by a collector: set OTEL_EXPORTER_OTLP_ENDPOINT to where "
+            "the collector listens, or FLOWSPAN_STORE to a file",
+        )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
@@ -30,9 +31,10 @@ def resource_attributes(environ: Mapping[str, str], settings: Settings) -> dict[
         "telemetry.distro.name": "flowspan",
         "telemetry.distro.version": flowspan_version(),
     }
-    named = environ.get("OTEL_SERVICE_NAME") or "service.name=" in environ.get(
-        "OTEL_RESOURCE_ATTRIBUTES", ""
-    )
+    said = environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    if f"{semconv.SERVICE_INSTANCE_ID}=" not in said:
+        attributes[semconv.SERVICE_INSTANCE_ID] = str(uuid.uuid4())
+    named = environ.get("OTEL_SERVICE_NAME") or f"{semconv.SERVICE_NAME}=" in said
     if not named and (name := program_name(sys.orig_argv)) is not None:
         attributes[semconv.SERVICE_NAME] = name
     if settings.invocation is not None:

@@ -8,13 +8,16 @@ metrics                 none                                        OTLP
 logs                    none                                        OTLP where events go to logs
 ======================  ==========================================  ==============================
 
-``OTEL_*_EXPORTER`` says it explicitly and wins; ``FLOWSPAN_STORE=off`` takes the store out.
+``OTEL_*_EXPORTER`` says it explicitly and wins; ``FLOWSPAN_STORE=off`` takes the store out, and so
+does the address of a database, which readers read and a collector writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from flowspan.store.clickhouse.address import is_address
 
 if TYPE_CHECKING:
     from flowspan.config import Settings
@@ -57,7 +60,7 @@ def exporters(environ: Mapping[str, str], settings: Settings) -> Exporters:
         wanted = settings.events != "span" and endpoint(environ, "logs")
         logs = [OTLP] if wanted else []
     return Exporters(
-        store=STORE in traces and settings.store_enabled,
+        store=STORE in traces and settings.store_enabled and not is_address(settings.store),
         traces=tuple(name for name in traces if name != STORE),
         metrics=tuple(OTLP_METRICS if name == OTLP else name for name in metrics),
         logs=tuple(logs),

@@ -8,10 +8,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from opentelemetry import context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
@@ -44,8 +47,8 @@ class Exporter(SpanExporter):
 class Delivered:
     """A provider with one processor, and how many spans that one said it dropped."""
 
-    def __init__(self, **tuning: Any) -> None:
-        self.exporter = Exporter()
+    def __init__(self, *, exporter: Exporter | None = None, **tuning: Any) -> None:
+        self.exporter = Exporter() if exporter is None else exporter
         self.dropped = 0
         self.deadline = Deadline(1.0)
         self.processor = DeliveryProcessor(
@@ -113,11 +116,62 @@ def test_what_could_not_be_taken_is_offered_again() -> None:
     made.processor.shutdown()
 
 
-def test_what_is_refused_for_good_is_dropped_and_counted() -> None:
+class Choosy(Exporter):
+    """Refuses a batch that has a certain span in it, as one with a prompt that is too large."""
+
+    def __init__(self, *refused: str) -> None:
+        super().__init__()
+        self.refused = set(refused)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        names = {span.name for span in spans}
+        self.behaviour = lambda: (
+            SpanExportResult.FAILURE if names & self.refused else SpanExportResult.SUCCESS
+        )
+        return super().export(spans)
+
+
+@pytest.mark.parametrize("refused", [("c",), ("a", "f"), ("outer",), ("a", "b", "outer")])
+def test_a_span_that_is_refused_for_good_takes_no_other_along(refused: tuple[str, ...]) -> None:
+    made = Delivered(delay=0.001, exporter=Choosy(*refused))
+    made.end(*"abcdefg")
+    until(lambda: made.dropped == len(refused))
+    made.inner("next")
+    until(lambda: "next" in made.exporter.taken)
+    assert sorted(made.exporter.taken) == sorted({*"abcdefg", "outer", "next"} - {*refused})
+    made.processor.shutdown()
+
+
+def test_at_the_end_too() -> None:
+    made = Delivered(delay=60, exporter=Choosy("c"))
+    with made.provider.get_tracer("t").start_as_current_span("outer"):
+        for name in "abcd":
+            made.inner(name)
+        made.processor.shutdown()
+    assert sorted(made.exporter.taken) == ["a", "b", "d"]
+    assert made.dropped == 1
+
+
+def test_what_refuses_everything_is_away_and_loses_nothing() -> None:
+    """Without a password, overloaded, or with a timeout that leaves no time to wait."""
     made = Delivered(delay=0.001)
     made.exporter.behaviour = lambda: SpanExportResult.FAILURE
+    made.end("a", "b", "c")
+    until(lambda: made.exporter.offered > 12)
+    made.exporter.behaviour = lambda: SpanExportResult.SUCCESS
+    until(lambda: len(made.exporter.taken) == 4)
+    assert made.dropped == 0
+    made.processor.shutdown()
+
+
+def test_a_single_span_tells_nothing_about_its_receiver() -> None:
+    made = Delivered(delay=0.001, exporter=Choosy("alone"))
+    made.inner("alone")
+    until(lambda: made.exporter.offered > 6)
+    assert made.dropped == 0
     made.end("a")
-    until(lambda: made.dropped == 2)
+    until(lambda: made.dropped == 1)
+    assert sorted(made.exporter.taken) == ["a", "outer"]
     made.processor.shutdown()
 
 
@@ -217,6 +271,95 @@ def test_without_a_thread_a_flush_delivers_itself(
     assert delivered.processor.force_flush(500)
     assert delivered.exporter.taken == ["a", "outer"]
     assert delivered.exporter._timeout == 0.5  # type: ignore[attr-defined]
+
+
+class Receiver:
+    """An OTLP receiver that is away for a while, and says so."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.refused = threading.Event()
+        self.bodies: list[bytes] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if receiver.away:
+                    self.send_response(503)
+                    self.send_header("retry-after", "9")
+                else:
+                    receiver.bodies.append(body)
+                    self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+                receiver.refused.set()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.mark.parametrize("end", ["shutdown", "flush"])
+def test_a_receiver_that_came_back_before_the_end_gets_everything(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """OpenTelemetry's exporter sleeps for longer than the end may take: it is not waited for."""
+    with closing(Receiver()) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        deadline = Deadline(2.0)
+        processor = DeliveryProcessor(OTLPSpanExporter(), deadline)
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        provider.get_tracer("t").start_span("the last one").end()
+        assert receiver.refused.wait(10)
+
+        receiver.away = False
+        deadline.begin()
+        if end == "flush":
+            assert processor.force_flush(1_000)
+        processor.shutdown()
+
+        assert deadline.remaining() > 0
+        assert [b"the last one" in body for body in receiver.bodies] == [True]
+
+
+def test_an_exporter_that_cannot_be_made_anew_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with closing(Receiver()) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        processor = DeliveryProcessor(OTLPSpanExporter(), Deadline(0.2))
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        provider.get_tracer("t").start_span("the last one").end()
+        assert receiver.refused.wait(10)
+        safety.set_strict(strict=False)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "unheard of")
+
+        processor.shutdown()
+
+        assert receiver.bodies == []
+
+
+def test_a_store_that_is_too_slow_is_not_called_unreachable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = Delivered(most_queued=1, delay=60, retry=False)
+    with made.provider.get_tracer("t").start_as_current_span("outer"):
+        made.inner("a")
+        made.inner("b")
+    made.processor.shutdown()
+
+    assert "they end faster than they are written" in caplog.text
+    assert "receiver" not in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

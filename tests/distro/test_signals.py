@@ -42,6 +42,21 @@ def test_with_an_endpoint_traces_and_metrics_go_there_and_into_the_store(
     assert place.stored() == TREE
 
 
+def test_each_process_is_an_instance_of_its_own_unless_the_user_names_it(
+    place: Any, sink: Any
+) -> None:
+    def instances(**settings: str) -> set[str]:
+        place.run(RUN, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url, **settings)
+        return {resource["service.instance.id"] for resource in sink.resources()}
+
+    first = instances()
+    both = instances()
+    named = instances(OTEL_RESOURCE_ATTRIBUTES="service.instance.id=pod-1") - both
+
+    assert (len(first), len(both)) == (1, 2)
+    assert named == {"pod-1"}
+
+
 def test_the_store_can_be_switched_off(place: Any, sink: Any) -> None:
     place.run(RUN, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url, FLOWSPAN_STORE="off")
 

@@ -19,8 +19,8 @@ from opentelemetry.trace import (
 
 from flowspan import semconv
 from flowspan.store import rows
-from flowspan.store.rows import LONG_TEXT, LONGEST_TEXT, RowBuilder, SpanEntry
-from flowspan.store.schema import OF_THE_SPAN, SPAN_COLUMNS
+from flowspan.store.rows import LONGEST_TEXT, RowBuilder, SpanEntry
+from flowspan.store.schema import LONG_TEXT, OF_THE_SPAN, SPAN_COLUMNS
 
 if TYPE_CHECKING:
     from tests.store.conftest import Spans

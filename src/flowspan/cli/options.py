@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import click
 
 from flowspan import config
 from flowspan.errors import StoreError
-from flowspan.store.location import store_path
+from flowspan.store import location
+from flowspan.store.location import Place, store_path
 
 store: Final = click.option(
     "--store",
-    metavar="PATH",
-    help="The store to read: a file or a folder. [default: FLOWSPAN_STORE, else your data folder]",
+    metavar="PLACE",
+    help="The store to read: a file, a folder, or clickhouse://USER@HOST:PORT/DATABASE. "
+    "[default: FLOWSPAN_STORE, else your data folder]",
 )
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def place(given: str | None) -> Path:
-    """The file of the store that a user means.
+def place(given: str | None) -> Place:
+    """The store that a user means.
 
     Args:
         given: The option; ``None`` asks the environment.
 
     Raises:
-        StoreError: There is none, because it was turned off or cannot be a path.
+        StoreError: There is none, because it was turned off or cannot be a place.
     """
     if given is not None:
-        return store_path(given)
+        return location.place(given)
     settings = config.load()
     if not settings.store_enabled:
         raise StoreError(
             "the store is turned off by FLOWSPAN_STORE, so there are no runs to look at: "
-            "unset it, or name a store with --store PATH"
+            "unset it, or name a store with --store PLACE"
         )
-    return store_path(settings.store)
+    return location.place(settings.store)
 
 
 def absolute_store(

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,9 +16,14 @@ from flowspan.report import summary
 from flowspan.report.terminal import box
 from flowspan.report.terminal.surface import surface
 from flowspan.report.tree import build
-from flowspan.store.location import store_path
+from flowspan.store import location
 from flowspan.store.queries import open_store
 from flowspan.store.records import RunFilter
+
+_ELSEWHERE: Final = (
+    "flowspan: a collector writes what was recorded to {place}: "
+    "flowspan runs lists it when it has come there"
+)
 
 
 def tell(environ: Mapping[str, str], invocation: str, *, given_store: object) -> None:
@@ -32,8 +38,11 @@ def tell(environ: Mapping[str, str], invocation: str, *, given_store: object) ->
     if not settings.store_enabled:
         return
     try:
-        path = store_path(settings.store)
-        _tell(path, invocation, f" --store {shlex.quote(str(given_store))}" if given_store else "")
+        place = location.place(settings.store)
+        if not isinstance(place, Path):
+            click.echo(_ELSEWHERE.format(place=place), err=True)
+            return
+        _tell(place, invocation, f" --store {shlex.quote(str(given_store))}" if given_store else "")
     except BrokenPipeError:
         return
     except Exception as error:  # noqa: BLE001 - the exit code is the program's, whatever happens here

@@ -12,7 +12,7 @@ from flowspan.report import as_json as json_report
 from flowspan.report import since as moments
 from flowspan.report.terminal import runs as renderer
 from flowspan.report.terminal.surface import surface
-from flowspan.store.queries import open_store
+from flowspan.store.queries import is_there, open_store
 from flowspan.store.records import RunFilter, RunStatus
 
 
@@ -55,7 +55,7 @@ def runs(  # noqa: PLR0913 - one for each option
     Shows when each began, what became of it, how long it took, and what it used. The first column
     is what `flowspan show` takes.
     """
-    path = options.place(store)
+    place = options.place(store)
     wanted = RunFilter(
         limit=limit,
         since=None if since is None else moments.moment(since),
@@ -64,8 +64,8 @@ def runs(  # noqa: PLR0913 - one for each option
         status=frozenset(status) or None,
     )
     rows = []
-    if path.exists():
-        with open_store(path) as opened:
+    if is_there(place):
+        with open_store(place) as opened:
             rows = opened.runs(wanted)
     if as_json:
         click.echo(json_report.text(json_report.runs(rows)))
@@ -75,5 +75,5 @@ def runs(  # noqa: PLR0913 - one for each option
         output.print(*renderer.lines(rows, output, now_ns=time.time_ns()))
     else:
         output.print(
-            *renderer.nothing(output, store=path, filtered=wanted != RunFilter(limit=limit))
+            *renderer.nothing(output, store=place, filtered=wanted != RunFilter(limit=limit))
         )

@@ -20,6 +20,11 @@ class Deadline:
         if self._end is None:
             self._end = time.monotonic() + self._seconds
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the process is ending."""
+        return self._end is not None
+
     def remaining(self) -> float:
         """Seconds left, never negative; begins if nobody did."""
         self.begin()

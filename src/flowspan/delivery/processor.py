@@ -23,10 +23,11 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from flowspan import background, semconv
+from flowspan.delivery.refusals import refused_ones
 from flowspan.safety import guarded, report_once, swallow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
@@ -39,6 +40,8 @@ BATCH: Final = 512
 _QUICK_SECONDS: Final = 1.0
 _MOST_QUICK_REFUSALS: Final = 3
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+_OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
+"""Else a new channel of gRPC's waits with the old one, for up to two minutes, to connect again."""
 
 
 class DeliveryProcessor(SpanProcessor):
@@ -99,9 +102,17 @@ class DeliveryProcessor(SpanProcessor):
         An exporter of connections is made anew, since two processes must not share a socket.
         """
         self._reset()
-        if type(self.exporter).__module__.startswith("opentelemetry.exporter."):
-            fresh = guarded(f"{self._place} after fork", type(self.exporter))
-            self.exporter = fresh or self.exporter
+        self._make_exporter_anew("after fork")
+
+    def _make_exporter_anew(self, moment: str) -> None:
+        """Put another one in its place where it is OpenTelemetry's, which the environment tells."""
+        made = type(self.exporter)
+        if not made.__module__.startswith("opentelemetry.exporter."):
+            return
+        takes_options = "channel_options" in inspect.signature(made).parameters
+        options = {"channel_options": _OWN_CONNECTION} if takes_options else {}
+        fresh = guarded(f"{self._place} {moment}", lambda: made(**options))
+        self.exporter = fresh or self.exporter
 
     # --- the program's threads -----------------------------------------------------------------
 
@@ -129,13 +140,18 @@ class DeliveryProcessor(SpanProcessor):
             self._queue.popleft()
         except IndexError:
             return
-        report_once(
-            f"{self._place} queue",
-            f"More than {self._most_queued} spans wait for {type(self.exporter).__name__}; the "
-            "oldest are dropped. Is its receiver up? The embedded store keeps all of them.",
-        )
+        report_once(f"{self._place} queue", self._too_many())
         if self._on_drop is not None:
             guarded(f"{self._place} drop", self._on_drop, 1)
+
+    def _too_many(self) -> str:
+        waiting = f"More than {self._most_queued} spans wait for {type(self.exporter).__name__}"
+        if not self._retry:
+            return f"{waiting}: they end faster than they are written; the oldest are dropped."
+        return (
+            f"{waiting}; the oldest are dropped. Is its receiver up? "
+            "The embedded store keeps all of them."
+        )
 
     def _start(self) -> bool:
         """Start the worker if there is none; false where there cannot be one any more."""
@@ -185,8 +201,7 @@ class DeliveryProcessor(SpanProcessor):
                 self._pause = 0.0
                 self._quick_refusals = 0
                 continue
-            if self._refused_for_good:
-                self._give_up(batch)
+            if self._is_refused_for_good and self._taken_but_for_some(batch):
                 continue
             self._queue.extendleft(reversed(batch))
             self._pause = min(_LONGEST_PAUSE_SECONDS, max(self._delay, self._pause * 2))
@@ -201,7 +216,7 @@ class DeliveryProcessor(SpanProcessor):
                 break
         return batch
 
-    def _exported(self, batch: list[ReadableSpan]) -> bool:
+    def _exported(self, batch: Sequence[ReadableSpan]) -> bool:
         started = time.monotonic()
         try:
             result = self.exporter.export(batch)
@@ -215,19 +230,26 @@ class DeliveryProcessor(SpanProcessor):
         return False
 
     @property
-    def _refused_for_good(self) -> bool:
-        """An exporter that refuses quickly, again and again, does not lack a connection."""
-        return self._quick_refusals > _MOST_QUICK_REFUSALS
+    def _is_refused_for_good(self) -> bool:
+        """An exporter that refuses quickly, again and again, may not lack a connection.
 
-    def _give_up(self, batch: list[ReadableSpan]) -> None:
-        report_once(
-            f"{self._place} refused",
-            f"{type(self.exporter).__name__} refused {len(batch)} spans {_MOST_QUICK_REFUSALS} "
-            "times; they are dropped there. The embedded store keeps all of them.",
-        )
+        At the end of the process there is no again.
+        """
+        return self._quick_refusals > (0 if self._deadline.has_begun else _MOST_QUICK_REFUSALS)
+
+    def _taken_but_for_some(self, batch: list[ReadableSpan]) -> bool:
+        """Offer a batch in parts and drop what alone is refused; false where nothing is taken."""
+        refused = refused_ones(batch, self._exported)
         self._quick_refusals = 0
-        if self._on_drop is not None:
-            guarded(f"{self._place} drop", self._on_drop, len(batch))
+        if refused:
+            report_once(
+                f"{self._place} refused",
+                f"{type(self.exporter).__name__} refused {len(refused)} spans while it took "
+                "others; they are dropped there. The embedded store keeps all of them.",
+            )
+            if self._on_drop is not None:
+                guarded(f"{self._place} drop", self._on_drop, len(refused))
+        return refused is not None
 
     # --- flush and end -------------------------------------------------------------------------
 
@@ -239,12 +261,33 @@ class DeliveryProcessor(SpanProcessor):
         """
         if not self._queue and self._worker is None:
             return True
+        seconds = timeout_millis / 1000
         if not self._start():
-            return self._flush_here(timeout_millis / 1000)
+            return self._flush_here(seconds)
+        if not self._deadline.has_begun:
+            return self._flush_there(seconds)
+        return self._flush_there(seconds / 2) or self._flush_anew(seconds / 2)
+
+    def _flush_there(self, seconds: float) -> bool:
+        """Have the worker deliver."""
         flushed = threading.Event()
         self._flushes.append(flushed)
         self._calls.put(True)
-        return flushed.wait(timeout_millis / 1000) and not self._queue
+        return flushed.wait(seconds) and not self._queue
+
+    def _flush_anew(self, seconds: float) -> bool:
+        """Have the worker deliver by another exporter than the one that it waits for.
+
+        OpenTelemetry's sleep for many seconds between their attempts, and so miss a receiver that
+        came back before the end.  Shutting one wakes it; it gives its spans back unless they
+        were on their way.
+        """
+        waiting = self.exporter
+        self._make_exporter_anew("at the end")
+        if self.exporter is waiting:
+            return False
+        guarded(f"{self._place} shutdown", waiting.shutdown)
+        return self._flush_there(seconds)
 
     def _flush_here(self, seconds: float) -> bool:
         """Deliver without the worker: the interpreter is shutting down and starts no thread."""

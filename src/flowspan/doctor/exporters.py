@@ -49,7 +49,7 @@ def _nowhere(store: bool, traces: tuple[str, ...]) -> Iterator[Finding]:  # noqa
         yield Finding(
             "problem",
             "traces",
-            "go nowhere: the store is off and no exporter is set",
+            "go nowhere: no store is written and no exporter is set",
             "unset FLOWSPAN_STORE and OTEL_TRACES_EXPORTER, or set OTEL_EXPORTER_OTLP_ENDPOINT",
         )
 

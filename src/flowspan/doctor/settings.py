@@ -11,6 +11,7 @@ from flowspan.config import VARIABLES, Settings
 from flowspan.instrumentation.spanmap import load_map
 from flowspan.pricing import load_overrides, override_files
 from flowspan.report.findings import Finding
+from flowspan.store.clickhouse.address import without_password
 
 _ALIKE: Final = 0.8
 _PREFIX: Final = "FLOWSPAN_"
@@ -35,6 +36,7 @@ def _in_force(environ: Mapping[str, str], wanted: Settings) -> Iterator[Finding]
                 "problem", variable.name, wrong[variable.name], f"correct {variable.name}"
             )
         elif value:
+            value = without_password(value)
             yield Finding("ok", variable.name, value, data={"value": value})
 
 

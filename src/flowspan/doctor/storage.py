@@ -1,4 +1,4 @@
-"""The embedded store: where it is, how big, and whether it can be written."""
+"""The store: where it is, how big, and whether it can be written; a database, whether read."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from flowspan.config import Settings
 from flowspan.errors import StoreError
 from flowspan.report import amounts
 from flowspan.report.findings import Finding
-from flowspan.store.location import store_path
+from flowspan.store import location
+from flowspan.store.clickhouse.address import Address
 from flowspan.store.queries import open_store
 from flowspan.store.records import StoreInfo
 
 _NEARLY_FULL: Final = 0.9
 _MEBIBYTE: Final = 1024 * 1024
+_MANY_SPANS: Final = 5_000_000
+"""From so many on a list over the collector's own table takes more than a moment."""
 
 
 def findings(wanted: Settings) -> list[Finding]:
@@ -23,7 +26,9 @@ def findings(wanted: Settings) -> list[Finding]:
     if not wanted.store_enabled:
         return [Finding("note", "store", "off, by FLOWSPAN_STORE")]
     try:
-        path = store_path(wanted.store)
+        path = location.place(wanted.store)
+        if isinstance(path, Address):
+            return [_database(path)]
         if not path.exists():
             return [_not_yet(path)]
         with open_store(path) as opened:
@@ -38,6 +43,31 @@ def findings(wanted: Settings) -> list[Finding]:
             )
         ]
     return [_described(info, wanted)]
+
+
+def _database(address: Address) -> Finding:
+    from flowspan.store.clickhouse import database  # noqa: PLC0415 - most stores are files
+    from flowspan.store.clickhouse.relations import CORE, TRACES_CORE, VIEW  # noqa: PLC0415 - same
+
+    try:
+        found = database.survey(address)
+    except StoreError as error:
+        return Finding("problem", "store", str(error), "correct FLOWSPAN_STORE")
+    data = {
+        "path": str(address),
+        "exists": True,
+        "size_bytes": found.size_bytes,
+        "spans": found.spans,
+        "view": found.relations.has(VIEW),
+        "tables": found.relations.has(CORE) and found.relations.has(TRACES_CORE),
+    }
+    size = "" if found.size_bytes is None else f", {amounts.size(found.size_bytes)}"
+    spans = "" if found.spans is None else f"{amounts.count(found.spans, 'span')}{size}, "
+    text = f"{address}: {spans}written by a collector, read here"
+    if not data["tables"] and (found.spans or 0) >= _MANY_SPANS:
+        remedy = "make the tables that flowspan store ddl --clickhouse prints"
+        return Finding("note", "store", f"{text}; lists would be faster", remedy, data)
+    return Finding("ok", "store", text, data=data)
 
 
 def _not_yet(path: Path) -> Finding:

@@ -172,6 +172,9 @@ def _record_model_call(invocation: CallFrame, usage: Usage | None, seconds: floa
     if (status := known.get(semconv.COST_STATUS)) is not None:
         calls[semconv.COST_STATUS] = status
     instruments.count(semconv.METRIC_LLM_CALLS, 1, calls)
+    for reason in known.get(semconv.RESPONSE_FINISH_REASONS) or ():
+        finish = {**where, semconv.FINISH_REASON: instruments.finish_reason(str(reason))}
+        instruments.count(semconv.METRIC_LLM_FINISHES, 1, finish)
     if usage is not None:
         _record_tokens(invocation, usage, model, where)
 

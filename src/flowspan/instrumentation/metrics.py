@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowspan.usage import Usage
 
 MOST_NAMES: Final = 200
-"""Distinct workflow, step and state names each, before the rest becomes ``other``."""
+"""Distinct names of one sort (workflows, steps, …), before the rest becomes ``other``."""
 
 OTHER: Final = "other"
 
@@ -47,7 +47,9 @@ _HISTOGRAMS: Final = (
 _SUMS: Final = (
     (semconv.METRIC_TOKENS, "{token}", "Tokens by part, workflow and step"),
     (semconv.METRIC_COST_USD, "{USD}", "Cost of model calls"),
+    (semconv.METRIC_COST_WITHOUT_CACHE_USD, "{USD}", "Cost, had no prompt cache been used"),
     (semconv.METRIC_LLM_CALLS, "{call}", "Model calls"),
+    (semconv.METRIC_LLM_FINISHES, "{answer}", "Answers of model calls by why they ended"),
     (semconv.METRIC_NODE_SELF_SECONDS, "s", "Time of nodes outside the nodes inside them"),
     (semconv.METRIC_STATE_TRANSITIONS, "{transition}", "State transitions"),
     (semconv.METRIC_RETRIES, "{retry}", "Retries of model calls and nodes"),
@@ -88,15 +90,21 @@ class Sums:
         self._lock = threading.RLock()  # a finaliser may count in the middle of a count
         self._sums: dict[str, dict[_Labels, float]] = {name: {} for name, *_ in _SUMS}
         self._sums[semconv.METRIC_RUNS_ACTIVE] = {}
+        self._begin()
         if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only
             again = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+
+    def _begin(self) -> None:
+        """Say from the start that nothing was dropped: else it looks as if nobody were there."""
+        self._sums[semconv.METRIC_SPANS_DROPPED][()] = 0
 
     def _after_fork(self) -> None:
         """What the parent counted is the parent's to report."""
         self._lock = threading.RLock()
         for sums in self._sums.values():
             sums.clear()
+        self._begin()
 
     def add(self, name: str, amount: float, attributes: Mapping[str, Any]) -> None:
         """Add to a sum."""
@@ -135,6 +143,7 @@ class Instruments:
         self.workflow_name = BoundedNames()
         self.step_name = BoundedNames()
         self.state_name = BoundedNames()
+        self.finish_reason = BoundedNames()
 
     @property
     def active(self) -> bool:

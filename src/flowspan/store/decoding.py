@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from flowspan.store.records import EventRecord, LinkRecord, SpanRow
@@ -11,6 +11,15 @@ from flowspan.store.schema import OF_THE_SPAN
 
 Contents = Mapping[str, Mapping[int, Mapping[str, Any]]]
 """Long texts by span id, index of the event (-1: the span itself) and attribute."""
+
+Restore = Callable[[dict[str, Any]], dict[str, Any]]
+"""Attributes as an engine keeps them to attributes as they were recorded."""
+
+
+def as_stored(attributes: dict[str, Any]) -> dict[str, Any]:
+    """For an engine that keeps types."""
+    return attributes
+
 
 PLAIN_FIELDS: Final = (
     "trace_id",
@@ -72,6 +81,7 @@ def span_row(
     siblings: frozenset[str],
     alive: frozenset[int],
     contents: Mapping[int, Mapping[str, Any]] | None,
+    restore: Restore = as_stored,
 ) -> SpanRow:
     """One row, decoded.
 
@@ -80,6 +90,7 @@ def span_row(
         siblings: Span ids that the trace has.
         alive: Processes that live.
         contents: Its long texts, by index of the event; ``None`` to leave the previews.
+        restore: What the engine's attributes need.
     """
     texts = contents or {}
     parent_id = row["parent_id"]
@@ -92,12 +103,12 @@ def span_row(
         state=("open" if lives else "interrupted") if is_open else "done",
         status_message=row["status_message"] or "",
         estimated=bool(row["estimated"]),
-        attrs={**_object(row["attrs"]), **texts.get(OF_THE_SPAN, {})},
+        attrs=restore({**_object(row["attrs"]), **texts.get(OF_THE_SPAN, {})}),
         events=tuple(
             EventRecord(
                 name=str(event.get("name", "")),
                 time_ns=int(event.get("time_ns", 0)),
-                attrs={**event.get("attrs", {}), **texts.get(index, {})},
+                attrs=restore({**event.get("attrs", {}), **texts.get(index, {})}),
             )
             for index, event in enumerate(_objects(row["events"]))
         ),
@@ -105,7 +116,7 @@ def span_row(
             LinkRecord(
                 trace_id=str(link.get("trace_id", "")),
                 span_id=str(link.get("span_id", "")),
-                attrs=link.get("attrs", {}),
+                attrs=restore(link.get("attrs", {})),
             )
             for link in _objects(row["links"])
         ),

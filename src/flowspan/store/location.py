@@ -1,4 +1,4 @@
-"""Where the embedded store lives."""
+"""Where the store is: a file that programs write and readers read, or a database for readers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,32 @@ from pathlib import Path
 from typing import Final
 
 from flowspan.errors import StoreError
+from flowspan.store.clickhouse.address import Address, is_address, parse, without_password
+
+Place = Path | Address
+"""What can be read: an embedded store, or a database that a collector fills."""
 
 FILE_NAME: Final = "traces.db"
 FILE_SUFFIXES: Final = frozenset({".db", ".sqlite", ".sqlite3"})
 """How the name of a store's file ends."""
 
 
+def place(setting: str | None = None) -> Place:
+    """What a reader is to look at.
+
+    Args:
+        setting: What :func:`store_path` takes, or the address of a database.
+
+    Raises:
+        StoreError: It is neither.
+    """
+    if setting and is_address(setting):
+        return parse(setting)
+    return store_path(setting)
+
+
 def store_path(setting: str | None = None) -> Path:
-    """The file of the store, absolute: a program may change its folder afterwards.
+    """The file that a program writes, absolute: a program may change its folder afterwards.
 
     Args:
         setting: What the user said (``FLOWSPAN_STORE``): a file (ending in ``.db``, ``.sqlite`` or
@@ -26,9 +44,14 @@ def store_path(setting: str | None = None) -> Path:
     """
     if not setting:
         return _data_folder() / FILE_NAME
+    if is_address(setting):
+        raise StoreError(
+            f"{parse(setting)} is for readers: programs do not write to it, a collector does; "
+            "set OTEL_EXPORTER_OTLP_ENDPOINT to send them there"
+        )
     if "://" in setting or "\0" in setting:
         raise StoreError(
-            f"FLOWSPAN_STORE={setting!r} is not the path of a file or folder: "
+            f"FLOWSPAN_STORE={without_password(setting)!r} is not the path of a file or folder: "
             "expected one, or off, as FLOWSPAN_STORE=~/traces.db"
         )
     path = _absolute(setting)

@@ -1,12 +1,14 @@
 """Questions to the store: which runs there are, what became of them, and the spans of one.
 
 Everything is asked over the one view ``spans`` with SQLAlchemy Core; what differs between database
-engines is one small table in ``dialects``.  Only the command line and the pages import this
-module; the program being watched never does.
+engines is one small table in ``dialects``.  A store is the embedded one, or a database that a
+collector fills (``clickhouse``).  Only the command line and the pages import this module; the
+program being watched never does.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from flowspan.errors import RunNotFoundError, StoreError
 from flowspan.store import faults, migrations, opening, statements
+from flowspan.store.clickhouse.address import Address
 from flowspan.store.decoding import (
     OTHER_COLUMNS,
     PLAIN_FIELDS,
@@ -27,8 +30,9 @@ from flowspan.store.decoding import (
     contents_by_span,
     span_row,
 )
-from flowspan.store.dialects import SQLITE, Dialect, read_only, spans
+from flowspan.store.dialects import ALL, SQLITE, Bounds, Dialect, read_only, spans
 from flowspan.store.liveness import ProcessRecord, is_alive
+from flowspan.store.location import Place
 from flowspan.store.records import RunFilter, RunRow, SpanRow, StoreInfo
 from flowspan.store.runs import run_row
 
@@ -47,13 +51,13 @@ class Store:
     that a page left open never keeps the writer's log from being folded back.
 
     Attributes:
-        path: Its file.
+        place: Its file, or the address of its database.
     """
 
-    def __init__(self, path: Path, dialect: Dialect = SQLITE) -> None:
-        self.path = path
+    def __init__(self, place: Place, dialect: Dialect = SQLITE) -> None:
+        self.place = place
         self._dialect = dialect
-        self._engine = dialect.connect(path)
+        self._engine = dialect.connect(place)
 
     def runs(self, wanted: RunFilter | None = None) -> list[RunRow]:
         """The runs that match, newest first.
@@ -84,7 +88,7 @@ class Store:
         else:
             matches = self._named(name)
         if not matches:
-            raise RunNotFoundError(_nothing(name, self.path))
+            raise RunNotFoundError(_nothing(name, self.place))
         if len(matches) > 1:
             raise RunNotFoundError(_several(name, self._described(matches)))
         return self._described(matches)[0]
@@ -97,21 +101,35 @@ class Store:
             texts: Put long attribute values back in full; else they are cut to a preview.
         """
         columns = [spans.c[name] for name in (*PLAIN_FIELDS, *OTHER_COLUMNS)]
+        bounds = self._bounds(trace_id)
         rows = self._rows(
             sa.select(*columns)
             .where(spans.c.trace_id == trace_id)
-            .order_by(spans.c.start_ns, spans.c.span_id)
+            .order_by(spans.c.start_ns, spans.c.span_id),
+            bounds,
         )
         siblings = frozenset(row["span_id"] for row in rows)
         alive = self._alive(rows)
-        contents = self._contents(trace_id) if texts else {}
+        contents = self._contents(trace_id, bounds) if texts else {}
         return [
-            span_row(row, siblings=siblings, alive=alive, contents=contents.get(row["span_id"]))
+            span_row(
+                row,
+                siblings=siblings,
+                alive=alive,
+                contents=contents.get(row["span_id"]),
+                restore=self._dialect.restore,
+            )
             for row in rows
         ]
 
     def info(self) -> StoreInfo:
-        """What ``flowspan doctor`` tells about the store."""
+        """What ``flowspan doctor`` tells about an embedded store.
+
+        Raises:
+            StoreError: It cannot be read, or is not a file.
+        """
+        if not isinstance(self.place, Path) or self._dialect.form is None:
+            raise StoreError(f"{self.place} is no file of flowspan's own")
         traces = self._dialect.traces
         spans_there = sa.select(sa.func.count()).select_from(spans).scalar_subquery()
         counts = self._rows(
@@ -124,8 +142,8 @@ class Store:
         with self._engine.connect() as connection:
             version, journal_mode = self._dialect.form(connection)
         return StoreInfo(
-            path=self.path,
-            size_bytes=size_on_disk(self.path),
+            path=self.place,
+            size_bytes=size_on_disk(self.place),
             schema_version=version,
             journal_mode=journal_mode,
             **counts,
@@ -141,13 +159,14 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _rows(self, statement: sa.Select[Any]) -> Sequence[Row]:
+    def _rows(self, statement: sa.Select[Any], bounds: Bounds = ALL) -> Sequence[Row]:
+        statement = self._dialect.bounded(statement, bounds)
         try:
             with self._engine.connect() as connection:
                 return [dict(row) for row in connection.execute(statement).mappings()]
         except DBAPIError as error:
             cause = error.orig if isinstance(error.orig, Exception) else error
-            raise StoreError(faults.reading_sentence(cause, self.path)) from error
+            raise StoreError(self._dialect.sentence(cause, self.place)) from error
 
     def _pages(self, wanted: RunFilter) -> Iterator[Sequence[Row]]:
         traces = self._dialect.traces
@@ -172,21 +191,32 @@ class Store:
     def _described(self, traces: Sequence[Row]) -> list[RunRow]:
         """What became of these traces; one that was deleted meanwhile is left out."""
         trace_ids = [trace["trace_id"] for trace in traces]
-        heads = _grouped(self._rows(statements.heads(trace_ids)))
+        bounds = _around(traces)
+        heads = _grouped(self._rows(statements.heads(trace_ids), bounds))
         totals = {
-            row["trace_id"]: _named_totals(row) for row in self._rows(statements.totals(trace_ids))
+            row["trace_id"]: _named_totals(row)
+            for row in self._rows(statements.totals(trace_ids), bounds)
         }
         failed = [trace_id for trace_id in trace_ids if totals.get(trace_id, {}).get("failed")]
         passed_on = {
             row["trace_id"]: row["failures"]
-            for row in (self._rows(statements.passed_on(failed)) if failed else ())
+            for row in (self._rows(statements.passed_on(failed), bounds) if failed else ())
         }
         for trace_id in trace_ids:
             if trace_id not in heads:
-                heads[trace_id] = list(self._rows(statements.earliest(trace_id)))
+                heads[trace_id] = list(self._rows(statements.earliest(trace_id), bounds))
         alive = self._alive(head for group in heads.values() for head in group)
+        silence_ns = self._dialect.silence_ns
+        since_ns = math.inf if silence_ns is None else time.time_ns() - silence_ns
         return [
-            run_row(trace, heads[key], totals[key], passed_on.get(key, 0), alive)
+            run_row(
+                trace,
+                heads[key],
+                totals[key],
+                passed_on.get(key, 0),
+                alive,
+                silent_since_ns=since_ns,
+            )
             for trace in traces
             if heads[key := trace["trace_id"]] and key in totals
         ]
@@ -195,32 +225,56 @@ class Store:
         """Which of the processes that have something open live."""
         ids = {row["process_id"] for row in rows if row["state"] == "open"} - {None}
         processes = self._dialect.processes
-        if not ids or processes is None:
+        place = self.place
+        if not ids or processes is None or not isinstance(place, Path):
             return frozenset()
         now_ns = time.time_ns()
         records = [
             ProcessRecord(**row)
             for row in self._rows(sa.select(*processes.c).where(processes.c.id.in_(ids)))
         ]
-        return frozenset(record.id for record in records if is_alive(record, self.path, now_ns))
+        return frozenset(record.id for record in records if is_alive(record, place, now_ns))
 
-    def _contents(self, trace_id: str) -> Contents:
+    def _contents(self, trace_id: str, bounds: Bounds) -> Contents:
         table = self._dialect.contents
         if table is None:
             return {}
-        return contents_by_span(self._rows(sa.select(*table.c).where(table.c.trace_id == trace_id)))
+        statement = sa.select(*table.c).where(table.c.trace_id == trace_id)
+        return contents_by_span(self._rows(statement, bounds))
+
+    def _bounds(self, trace_id: str) -> Bounds:
+        """What is to be known to find the spans of a trace."""
+        lifetime = self._dialect.lifetime(trace_id)
+        known = () if lifetime is None else self._rows(lifetime)
+        return Bounds(trace_ids=(trace_id,), whole=True, **(known[0] if known else {}))
 
 
-def open_store(path: Path) -> Store:
-    """Open a store for reading (``mode=ro``); one of an older form is brought to the present one.
+def open_store(place: Place) -> Store:
+    """Open a store for reading.
 
     Args:
-        path: The file, as ``location.store_path`` gives it.
+        place: What ``location.place`` makes of what the user said.
 
     Raises:
-        StoreError: There is no such file, or it is not a store that can be read.
+        StoreError: There is no such store, or it is not one that can be read.
         StoreTooNewError: It was written by a newer flowspan.
     """
+    return _open_database(place) if isinstance(place, Address) else _open_file(place)
+
+
+def is_there(place: Place) -> bool:
+    """False for a file that no program has begun yet."""
+    return isinstance(place, Address) or place.exists()
+
+
+def _open_database(address: Address) -> Store:
+    from flowspan.store.clickhouse import database  # noqa: PLC0415 - most stores are files
+
+    return Store(address, database.dialect(database.survey(address).relations))
+
+
+def _open_file(path: Path) -> Store:
+    """Open a file with ``mode=ro``; one of an older form is brought to the present one first."""
     if not path.is_file():
         raise StoreError(
             f"there is no store at {path} yet: run a program under flowspan first, "
@@ -259,11 +313,19 @@ def _named_totals(row: Row) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in row.items()}
 
 
-def _nothing(name: str, path: Path) -> str:
+def _around(traces: Sequence[Row]) -> Bounds:
+    return Bounds(
+        trace_ids=[trace["trace_id"] for trace in traces],
+        first_ns=min((trace["first_ns"] for trace in traces), default=None),
+        last_ns=max((trace["last_ns"] for trace in traces), default=None),
+    )
+
+
+def _nothing(name: str, place: Place) -> str:
     if name == "last":
-        return f"the store {path} has no runs yet: run a program under flowspan first"
+        return f"the store {place} has no runs yet: run a program under flowspan first"
     return (
-        f"no run or trace in the store {path} is called {name!r} or begins so: "
+        f"no run or trace in the store {place} is called {name!r} or begins so: "
         "flowspan runs lists them"
     )
 

@@ -18,7 +18,13 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from flowspan import semconv
-from flowspan.store.schema import OF_THE_SPAN, SPAN_COLUMNS
+from flowspan.store.schema import (
+    KIND_OF_OPERATION,
+    LONG_TEXT,
+    OF_THE_SPAN,
+    PREVIEW,
+    SPAN_COLUMNS,
+)
 from flowspan.store.serialization import (
     CUT,
     plain_dict,
@@ -28,12 +34,6 @@ from flowspan.store.serialization import (
 )
 
 Values = tuple[Any, ...]
-
-LONG_TEXT: Final = 1_024
-"""Characters above which a value goes to ``content``."""
-
-PREVIEW: Final = 200
-"""Characters of it that stay in the row."""
 
 LONGEST_TEXT: Final = 1 << 20
 """Characters of one value that are kept; the rest is cut, and the text says so."""
@@ -46,19 +46,6 @@ _LARGEST_INTEGER: Final = (1 << 63) - 1
 _MOST_REMEMBERED: Final = 64
 _ROW_SIZE: Final = 600
 _STATE: Final = [column.name for column in SPAN_COLUMNS].index("state")
-
-KIND_OF_OPERATION: Final[Mapping[str, semconv.Kind]] = {
-    "invoke_workflow": "run",
-    "run_step": "node",
-    "invoke_agent": "agent",
-    "plan": "plan",
-    "execute_tool": "tool",
-    "chat": "llm",
-    "text_completion": "llm",
-    "generate_content": "llm",
-    "embeddings": "llm",
-}
-"""The role of spans that other instrumentations made, which know no ``flowspan.kind``."""
 
 _STATUS: Final = {StatusCode.UNSET: "unset", StatusCode.OK: "ok", StatusCode.ERROR: "error"}
 _SPAN_KIND: Final = {kind: kind.name.lower() for kind in SpanKind}

@@ -6,6 +6,7 @@ process, else the earliest there is: then the root never came and the run was cu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -47,8 +48,14 @@ _COUNTS: Final = (
 Row = Mapping[str, Any]
 
 
-def run_row(
-    trace: Row, heads: Sequence[Row], totals: Row, passed_on: int, alive: frozenset[int]
+def run_row(  # noqa: PLR0913 - all that is known
+    trace: Row,
+    heads: Sequence[Row],
+    totals: Row,
+    passed_on: int,
+    alive: frozenset[int],
+    *,
+    silent_since_ns: float = math.inf,
 ) -> RunRow:
     """One run.
 
@@ -58,10 +65,11 @@ def run_row(
         totals: Its sums, by name.
         passed_on: How many of its failed spans failed because a child of theirs did.
         alive: Processes that live.
+        silent_since_ns: A trace that was heard of after this goes on, though nothing of it is open.
     """
     root = min(heads, key=_rank)
     run = min((head for head in heads if head["kind"] == "run"), key=_begin, default=root)
-    status = _status(root, heads, alive)
+    status = _status(root, heads, alive, goes_on=trace["last_ns"] > silent_since_ns)
     ended = status in {"ok", "error"}
     return RunRow(
         trace_id=trace["trace_id"],
@@ -92,9 +100,9 @@ def _begin(head: Row) -> tuple[int, str]:
     return head["start_ns"], head["span_id"]
 
 
-def _status(root: Row, heads: Sequence[Row], alive: frozenset[int]) -> RunStatus:
+def _status(root: Row, heads: Sequence[Row], alive: frozenset[int], *, goes_on: bool) -> RunStatus:
     is_root = root["parent_id"] is None or bool(root["parent_is_remote"])
     if root["state"] == "done" and is_root:
         return "error" if root["status"] == "error" else "ok"
     lives = any(head["state"] == "open" and head["process_id"] in alive for head in heads)
-    return "running" if lives else "interrupted"
+    return "running" if lives or goes_on else "interrupted"

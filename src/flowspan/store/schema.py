@@ -17,12 +17,32 @@ what they say, so that two processes agree without asking each other.  SQLite 3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from flowspan import semconv
 
 APPLICATION_ID: Final = 0x464C5350
 """``FLSP`` in the file's header: tells our files from other programs' databases."""
+
+LONG_TEXT: Final = 1_024
+"""Characters above which a value goes to ``content``."""
+
+PREVIEW: Final = 200
+"""Characters of it that stay in the row."""
+
+KIND_OF_OPERATION: Final[Mapping[str, semconv.Kind]] = {
+    "invoke_workflow": "run",
+    "run_step": "node",
+    "invoke_agent": "agent",
+    "plan": "plan",
+    "execute_tool": "tool",
+    "chat": "llm",
+    "text_completion": "llm",
+    "generate_content": "llm",
+    "embeddings": "llm",
+}
+"""The role of spans that other instrumentations made, which know no ``flowspan.kind``."""
 
 
 class Column(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
 
 from rich.text import Text
 
@@ -13,6 +12,7 @@ from flowspan.report.terminal import colours, facts, table
 from flowspan.report.terminal.header import SHORT_ID, status_sign
 from flowspan.report.terminal.surface import Surface
 from flowspan.report.terminal.table import Column
+from flowspan.store.location import Place
 from flowspan.store.records import RunRow
 
 
@@ -113,12 +113,12 @@ def _costs(runs: Sequence[RunRow], surface: Surface) -> list[Text]:
     return [surface.own(word if word.endswith("?") or not word else word + rest) for word in words]
 
 
-def nothing(surface: Surface, *, store: Path, filtered: bool) -> Iterator[Text]:
+def nothing(surface: Surface, *, store: Place, filtered: bool) -> Iterator[Text]:
     """What is said where there is no run to list.
 
     Args:
         surface: Where it is shown.
-        store: The file that was asked.
+        store: What was asked.
         filtered: Whether the user asked for some runs only.
     """
     if filtered:

@@ -1,0 +1,112 @@
+"""Attribute values that the collector wrote as text, back to what they were.
+
+The contract says what its own attributes are (``docs/telemetry.md``).  Any other one stays text:
+nothing tells the number 3 from the text ``3``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from flowspan import semconv
+
+_NUMBERS: Final = (
+    semconv.REQUEST_TEMPERATURE,
+    semconv.REQUEST_TOP_P,
+    semconv.REQUEST_TOP_K,
+    semconv.REQUEST_FREQUENCY_PENALTY,
+    semconv.REQUEST_PRESENCE_PENALTY,
+    semconv.REQUEST_MAX_TOKENS,
+    semconv.REQUEST_SEED,
+    semconv.REQUEST_CHOICE_COUNT,
+    semconv.EMBEDDINGS_DIMENSION_COUNT,
+    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
+    semconv.USAGE_INPUT_TOKENS,
+    semconv.USAGE_OUTPUT_TOKENS,
+    semconv.USAGE_CACHE_READ,
+    semconv.USAGE_CACHE_WRITE,
+    semconv.USAGE_CACHE_CREATION,
+    semconv.USAGE_REASONING,
+    semconv.SERVER_PORT,
+    semconv.HTTP_STATUS_CODE,
+    semconv.STEP_INDEX,
+    semconv.ATTEMPT,
+    semconv.COST_USD,
+    semconv.RETRY_COUNT,
+    semconv.EVENTS_DROPPED,
+    semconv.ELAPSED_SECONDS,
+    semconv.ROLLUP_LLM_CALLS,
+    semconv.ROLLUP_INPUT_TOKENS,
+    semconv.ROLLUP_OUTPUT_TOKENS,
+    semconv.ROLLUP_COST_USD,
+    semconv.ROLLUP_ERRORS,
+    semconv.ROLLUP_UNPRICED_CALLS,
+    semconv.PROMPT_LENGTH,
+    semconv.STATE_SIZE,
+)
+_FLAGS: Final = (
+    semconv.REQUEST_STREAM,
+    semconv.USAGE_ESTIMATED,
+    semconv.STREAM_ABANDONED,
+    semconv.REPLAYED,
+    semconv.CACHE_HIT,
+)
+_LISTS: Final = (
+    semconv.REQUEST_STOP_SEQUENCES,
+    semconv.REQUEST_ENCODING_FORMATS,
+    semconv.RESPONSE_FINISH_REASONS,
+    semconv.PROMPT_CANDIDATES,
+    semconv.PROMPT_VARIABLES,
+    semconv.STATE_ADDED,
+    semconv.STATE_CHANGED,
+    semconv.STATE_REMOVED,
+)
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)  # JSON has no form for it: the embedded store keeps a text as well
+    return number
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+def _list(text: str) -> list[Any]:
+    value = json.loads(text)
+    if not isinstance(value, list):
+        raise TypeError(text)
+    return value
+
+
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(_NUMBERS, _number),
+    **dict.fromkeys(_FLAGS, _flag),
+    **dict.fromkeys(_LISTS, _list),
+}
+
+
+def restored(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes with the types that the contract gives them.
+
+    What is not of its type (another program's, or a text that was cut) stays as it is.
+    """
+    return {key: _restored(key, value) for key, value in attributes.items()}
+
+
+def _restored(key: str, text: Any) -> Any:
+    read = _READ.get(key)
+    if read is None:
+        return text
+    try:
+        return read(text)
+    except (ValueError, TypeError, KeyError):
+        return text

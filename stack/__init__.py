@@ -1,0 +1,1 @@
+"""The production stack without containers: real programs, built from their Go modules."""
