@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.trace import Tracer
-    from tests.store.conftest import Program
 
     from flowspan.store.queries import Store
+    from tests.store.conftest import Program
 
 
 class Running:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from tests.store.conftest import Spans
 
     from flowspan.store.queries import Store
     from flowspan.store.writer import StoreWriter
+    from tests.store.conftest import Spans
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 1_800_000_000 * 10**9

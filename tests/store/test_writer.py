@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from tests.store.conftest import Program, Spans
 
     from flowspan.store.queries import Store
+    from tests.store.conftest import Program, Spans
 
 
 def content_of(path: Path, tables: str = "trace span content") -> dict[str, list[Any]]:
