@@ -36,7 +36,8 @@ def resource_attributes(environ: Mapping[str, str], settings: Settings) -> dict[
         attributes[semconv.SERVICE_INSTANCE_ID] = str(uuid.uuid4())
     named = environ.get("OTEL_SERVICE_NAME") or f"{semconv.SERVICE_NAME}=" in said
     if not named and (name := program_name(sys.orig_argv)) is not None:
-        attributes[semconv.SERVICE_NAME] = name
+        # A file's name may hold bytes that are no text; no exporter could encode them.
+        attributes[semconv.SERVICE_NAME] = name.encode("utf-8", "replace").decode()
     if settings.invocation is not None:
         attributes[semconv.INVOCATION] = settings.invocation
     return attributes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sqlite3
+import subprocess
 import textwrap
 import time
 from collections.abc import Iterator
@@ -248,3 +249,18 @@ def wait_until(condition: Any, timeout: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.01)
+
+
+def test_a_program_whose_name_is_no_text_is_delivered(place: Any, sink: Any) -> None:
+    script = place.folder / "pro\udcffgram.py"
+    script.write_text("from ownengine import Engine\nEngine().run(1)\n")
+    result = subprocess.run(
+        ["opentelemetry-instrument", "python", str(script)],
+        env=place.environment(OTEL_EXPORTER_OTLP_ENDPOINT=sink.url),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert result.stderr == ""
+    assert len(sink.spans()) == 2

@@ -12,13 +12,13 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from flowspan.delivery.deadline import Deadline
 from flowspan.instrumentation import streams
 from flowspan.safety import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowspan.delivery.deadline import Deadline
     from flowspan.delivery.metrics import BoundedReader
 
 CHILD_SECONDS: Final = 2.0
@@ -70,7 +70,7 @@ class Endings:
         if not self._active:
             return
         self._deadline.begin()
-        guarded("open streams at exit", streams.end_open)
+        guarded("open streams at exit", streams.end_open, self._deadline.remaining() / 2)
         self.flush()
 
     def flush(self) -> None:
@@ -120,5 +120,6 @@ class Endings:
         self._leave(status)
 
     def _flush_child(self) -> None:
+        deadline = Deadline(CHILD_SECONDS)
         for flushable in self._flushables:
-            flushable.force_flush(int(CHILD_SECONDS * 1000))
+            guarded("flush", flushable.force_flush, max(1, int(deadline.remaining() * 1000)))

@@ -236,8 +236,8 @@ def end_later(end: Callable[[], None]) -> None:
     _observed.start_sweeper()
 
 
-def settle() -> None:
-    """Wait until every stream dropped so far has ended."""
+def settle(seconds: float = SETTLE_SECONDS) -> None:
+    """Wait until every stream dropped so far has ended, but no longer than so many seconds."""
     sweeper = _observed.sweeper
     if sweeper is None or not sweeper.is_alive():
         with contextlib.suppress(queue.Empty):
@@ -246,11 +246,15 @@ def settle() -> None:
         return
     done = threading.Event()
     _observed.dropped.put(done.set)
-    done.wait(SETTLE_SECONDS)
+    done.wait(min(seconds, SETTLE_SECONDS))
 
 
-def end_open() -> None:
-    """End everything that is still open: the process ends, or recording stops."""
-    settle()
+def end_open(seconds: float = SETTLE_SECONDS) -> None:
+    """End everything that is still open: the process ends, or recording stops.
+
+    Args:
+        seconds: How long to wait for what was dropped a moment ago.
+    """
+    settle(seconds)
     for observation in list(_observed.open):
         guarded("end of an open stream", observation.dropped)
