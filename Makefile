@@ -33,7 +33,7 @@ stack-run: $(STAMP)  ## The same, and keep them running until Ctrl-C, without co
 	@$(BIN)/python -m stack run
 
 test-stack: $(STAMP)  ## Run the tests that need what `make stack` builds
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 10 tests/stack
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 300 -q --durations 10 tests/stack
 
 stack-up:  ## Collector, Jaeger, Prometheus and Grafana by docker compose
 	@docker compose version >/dev/null 2>&1 || \
