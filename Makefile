@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint types bench docs clean stack stack-run stack-up stack-down test-stack
+.PHONY: help demo test test-oldest lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -33,7 +33,11 @@ stack-run: $(STAMP)  ## The same, and keep them running until Ctrl-C, without co
 	@$(BIN)/python -m stack run
 
 test-stack: $(STAMP)  ## Run the tests that need what `make stack` builds
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 10 tests/stack
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 300 -q --durations 10 tests/stack
+
+test-clickhouse: $(STAMP)  ## Run the tests of a store in ClickHouse, on its engine in process
+	@$(BIN)/python -m pip install --quiet --group clickhouse
+	@$(BIN)/python -m pytest -n 2 -q tests/store/clickhouse
 
 stack-up:  ## Collector, Jaeger, Prometheus and Grafana by docker compose
 	@docker compose version >/dev/null 2>&1 || \

@@ -150,6 +150,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     },
     "help flowspan": _help,
     **{f"help {verb}": partial(_help, verb) for verb in VERBS},
+    "help store ddl": partial(_help, "store", "ddl"),
 }
 """What makes each generated part."""
 

@@ -28,7 +28,7 @@ PAGES = {
 }
 PICTURE = ROOT / "docs" / "pictures" / "run.svg"
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-OTHERS = {"python", "pip", "cd", "opentelemetry-instrument"}
+OTHERS = {"python", "pip", "cd", "clickhouse-client", "opentelemetry-instrument"}
 """Programs in console blocks that are not ours."""
 
 COMING = {"docs/engines/writehere.md"}
@@ -149,7 +149,13 @@ def commands(text: str) -> list[list[str]]:
 
 def options(verb: str) -> set[str]:
     command: click.Command = getattr(import_module(f"flowspan.cli.{verb}"), verb)
-    return {option for parameter in command.params for option in parameter.opts}
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return {
+        option
+        for each in (command, *below)
+        for parameter in each.params
+        for option in parameter.opts
+    }
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -243,6 +243,28 @@ def test_no_store_no_box(folder: Path) -> None:
     assert (started.out, started.err) == ("done\n", "")
 
 
+def test_store_of_readers(folder: Path) -> None:
+    """What a collector writes comes later, so the command says where it will be."""
+    place = "clickhouse://reader:secret@clickhouse.example/otel"
+
+    started = Started(folder, ["app.py"], FLOWSPAN_STORE=place, OTEL_TRACES_EXPORTER="console")
+
+    assert started.code == 0
+    assert started.err == (
+        "flowspan: a collector writes what was recorded to "
+        "clickhouse://reader@clickhouse.example/otel: flowspan runs lists it when it has come "
+        "there\n"
+    )
+
+
+def test_store_of_readers_cannot_be_written(folder: Path) -> None:
+    """A database is no place for a program to keep its runs."""
+    started = Started(folder, ["--store", "clickhouse://u:secret@host/otel", "app.py"])
+
+    assert (started.code, started.out) == (1, "")
+    assert "clickhouse://u@host/otel is for readers" in started.err
+
+
 def test_no_summary(folder: Path) -> None:
     """Without a summary the program is all there is, and its runs are recorded."""
     started = Started(folder, ["--store", "runs", "--no-summary", "app.py"])

@@ -108,6 +108,14 @@ def test_nowhere() -> None:
     assert (found.level, found.subject) == ("problem", "traces")
 
 
+def test_store_of_readers() -> None:
+    """A database is not written: without a collector traces go nowhere."""
+    found = _findings(FLOWSPAN_STORE="clickhouse://host/otel")
+
+    assert found[0].data["exporters"] == []
+    assert (found[-1].level, found[-1].subject) == ("problem", "traces")
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

@@ -25,6 +25,13 @@ def test_in_force() -> None:
     assert (found.level, found.subject, found.text) == ("ok", "FLOWSPAN_DETAIL", "full")
 
 
+def test_password() -> None:
+    """A password is not shown."""
+    (found,) = _findings(FLOWSPAN_STORE="clickhouse://u:secret@host/otel")
+
+    assert found.text == found.data["value"] == "clickhouse://u@host/otel"
+
+
 def test_wrong_value() -> None:
     """A value that cannot be used is named, with the form expected."""
     (found,) = _findings(FLOWSPAN_DETAIL="loud")

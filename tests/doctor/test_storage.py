@@ -13,6 +13,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from flowspan import config
 from flowspan.doctor import storage
+from flowspan.store.clickhouse import database
+from flowspan.store.clickhouse.relations import Relations
 from flowspan.store.exporter import StoreSpanExporter
 
 AS_ROOT = os.geteuid() == 0
@@ -116,3 +118,32 @@ def test_broken(tmp_path: Path) -> None:
 def test_no_path_at_all() -> None:
     """A setting that is no path is a problem."""
     assert _finding("http://store").level == "problem"
+
+
+def test_database_without_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that cannot be read is a problem."""
+    monkeypatch.setattr(database, "find_spec", lambda _: None)
+
+    found = _finding("clickhouse://u:secret@host/otel")
+
+    assert found.level == "problem"
+    assert found.text.startswith("reading clickhouse://u@host/otel needs clickhouse-connect")
+
+
+def test_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database is described by what a collector has written; a large one wants our tables."""
+    collected = Relations(database="otel", columns={"otel_traces": ()})
+    found = []
+    for survey in (
+        database.Survey(relations=collected),
+        database.Survey(relations=collected, spans=6_000_000, size_bytes=3 << 20),
+    ):
+        monkeypatch.setattr(database, "survey", lambda _, survey=survey: survey)
+        found.append(_finding("clickhouse://host/otel"))
+
+    small, large = found
+    assert small.text == "clickhouse://host/otel: written by a collector, read here"
+    assert (small.level, large.level) == ("ok", "note")
+    assert "6,000,000 spans, 3.0 MiB" in large.text
+    assert "flowspan store ddl --clickhouse" in large.remedy
+    assert large.data["spans"] == 6_000_000

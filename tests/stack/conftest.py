@@ -166,7 +166,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Agent]:
 def until() -> Callable[..., Any]:
     """Polls a condition until it is true, and returns what it said."""
 
-    def poll(condition: Callable[[], Any], seconds: float = 40.0) -> Any:
+    def poll(condition: Callable[[], Any], seconds: float = 90.0) -> Any:
         deadline = time.monotonic() + seconds
         while not (said := condition()):
             assert time.monotonic() < deadline, f"it never came within {seconds:.0f} s"

@@ -31,7 +31,7 @@ def ddl(*, clickhouse: bool, table: str, keep_days: int | None) -> None:
     """Print the statements that make flowspan's view and tables.
 
     Nothing is connected to. flowspan reads a collector's database without them; with them lists and
-    sums are about ten times cheaper, and the view `spans` is there for SQL of your own.
+    sums take a fraction of the time, and the view `spans` is there for SQL of your own.
     """
     if not clickhouse:
         raise click.UsageError("name the database to print for: --clickhouse")

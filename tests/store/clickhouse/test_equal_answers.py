@@ -221,6 +221,23 @@ def test_lists_of_runs(both: Any) -> None:
     ]
 
 
+def test_the_same_question_asked_again(both: Any) -> None:
+    """A server remembers what it read; several batches of one trace are several parts there."""
+    story = Told(both)
+    run = story.span("run", end=40, role="run", run_id="r", status=_FAILED)
+    for number in range(20):
+        story.span("call", above=run, start=number, status=_FAILED)
+    story.told()
+    for number in range(20, 39):
+        story.span("call", above=run, start=number)
+    story.told()
+    embedded, database = both.open()
+
+    answers = [database.runs() for _ in range(3)]
+
+    assert answers == [embedded.runs()] * 3
+
+
 def test_long_lists(both: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that takes several questions misses no run and tells none twice."""
     write_runs(both)

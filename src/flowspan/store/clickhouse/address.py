@@ -20,7 +20,7 @@ TRACES_TABLE: Final = "otel_traces"
 
 _FORM: Final = "clickhouse://USER@HOST:8123/DATABASE"
 _NATIVE_PORTS: Final = {9000: "8123", 9440: "8443, with ?secure=true"}
-_SECRET: Final = re.compile(r"(://[^:/?#@]*):[^/?#]*@")
+_SECRET: Final = re.compile(r"(://[^:/?#@]*):.*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

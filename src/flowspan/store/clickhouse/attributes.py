@@ -13,17 +13,22 @@ from typing import Any, Final
 
 from flowspan import semconv
 
-_NUMBERS: Final = (
+_REALS: Final = (
     semconv.REQUEST_TEMPERATURE,
     semconv.REQUEST_TOP_P,
-    semconv.REQUEST_TOP_K,
     semconv.REQUEST_FREQUENCY_PENALTY,
     semconv.REQUEST_PRESENCE_PENALTY,
+    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
+    semconv.COST_USD,
+    semconv.ELAPSED_SECONDS,
+    semconv.ROLLUP_COST_USD,
+)
+_INTEGERS: Final = (
+    semconv.REQUEST_TOP_K,
     semconv.REQUEST_MAX_TOKENS,
     semconv.REQUEST_SEED,
     semconv.REQUEST_CHOICE_COUNT,
     semconv.EMBEDDINGS_DIMENSION_COUNT,
-    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
     semconv.USAGE_INPUT_TOKENS,
     semconv.USAGE_OUTPUT_TOKENS,
     semconv.USAGE_CACHE_READ,
@@ -34,14 +39,11 @@ _NUMBERS: Final = (
     semconv.HTTP_STATUS_CODE,
     semconv.STEP_INDEX,
     semconv.ATTEMPT,
-    semconv.COST_USD,
     semconv.RETRY_COUNT,
     semconv.EVENTS_DROPPED,
-    semconv.ELAPSED_SECONDS,
     semconv.ROLLUP_LLM_CALLS,
     semconv.ROLLUP_INPUT_TOKENS,
     semconv.ROLLUP_OUTPUT_TOKENS,
-    semconv.ROLLUP_COST_USD,
     semconv.ROLLUP_ERRORS,
     semconv.ROLLUP_UNPRICED_CALLS,
     semconv.PROMPT_LENGTH,
@@ -66,14 +68,18 @@ _LISTS: Final = (
 )
 
 
-def _number(text: str) -> float:
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
+def _real(text: str) -> float:
+    number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)  # JSON has no form for it: the embedded store keeps a text as well
     return number
+
+
+def _integer(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return _real(text)
 
 
 def _flag(text: str) -> bool:
@@ -88,7 +94,8 @@ def _list(text: str) -> list[Any]:
 
 
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    **dict.fromkeys(_NUMBERS, _number),
+    **dict.fromkeys(_REALS, _real),
+    **dict.fromkeys(_INTEGERS, _integer),
     **dict.fromkeys(_FLAGS, _flag),
     **dict.fromkeys(_LISTS, _list),
 }

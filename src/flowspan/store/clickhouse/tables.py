@@ -7,8 +7,8 @@
          └──(mv)──► traces_core            when each trace was
 
 The view is for whoever writes SQL of their own; flowspan puts the same statement before its
-questions where there is none.  The tables are filled as spans come in, and make lists ten times
-cheaper.  The script may be applied again: the view is replaced, and what is there stays.
+questions where there is none.  The tables are filled as spans come in, and make lists and sums
+several times cheaper.  The script may be applied again: the view is replaced, what is there stays.
 """
 
 from __future__ import annotations
