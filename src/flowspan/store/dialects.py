@@ -74,14 +74,12 @@ class Bounds:
 
     Attributes:
         trace_ids: Only these traces; all of them unless given.
-        first_ns: No span of them begins before this, in nanoseconds since the epoch.
-        last_ns: Nor after this.
+        period: No span of them begins before or after this, in nanoseconds since the epoch.
         whole: Whether attributes, events and links are asked for.
     """
 
     trace_ids: Sequence[str] = ()
-    first_ns: int | None = None
-    last_ns: int | None = None
+    period: tuple[int, int] | None = None
     whole: bool = False
 
 

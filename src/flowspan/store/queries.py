@@ -246,7 +246,8 @@ class Store:
         """What is to be known to find the spans of a trace."""
         lifetime = self._dialect.lifetime(trace_id)
         known = () if lifetime is None else self._rows(lifetime)
-        return Bounds(trace_ids=(trace_id,), whole=True, **(known[0] if known else {}))
+        period = (known[0]["first_ns"], known[0]["last_ns"]) if known else None
+        return Bounds(trace_ids=(trace_id,), period=period, whole=True)
 
 
 def open_store(place: Place) -> Store:
@@ -314,11 +315,11 @@ def _named_totals(row: Row) -> dict[str, Any]:
 
 
 def _around(traces: Sequence[Row]) -> Bounds:
-    return Bounds(
-        trace_ids=[trace["trace_id"] for trace in traces],
-        first_ns=min((trace["first_ns"] for trace in traces), default=None),
-        last_ns=max((trace["last_ns"] for trace in traces), default=None),
-    )
+    """These traces, of which there is at least one."""
+    first_ns = min(trace["first_ns"] for trace in traces)
+    last_ns = max(trace["last_ns"] for trace in traces)
+    trace_ids = [trace["trace_id"] for trace in traces]
+    return Bounds(trace_ids=trace_ids, period=(first_ns, last_ns))
 
 
 def _nothing(name: str, place: Place) -> str:

@@ -137,8 +137,7 @@ def test_a_trace_is_looked_up_before_it_is_read(both: Any) -> None:
 
     known, unknown = (collected._bounds(f"{number:032x}") for number in (2, 3))
 
-    assert (known.first_ns, known.last_ns) == (later, later + SECOND)
-    assert (unknown.first_ns, unknown.last_ns) == (None, None)
+    assert (known.period, unknown.period) == ((later, later + SECOND), None)
     assert (parts_read(both.collected, known), parts_read(both.collected, unknown)) == (1, 2)
 
 

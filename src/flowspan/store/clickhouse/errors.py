@@ -25,6 +25,8 @@ _UNREACHED: Final = (
     "check the host and its HTTP port (8123, with TLS 8443 and ?secure=true), and that the server "
     "runs"
 )
+_OF_THE_SERVER: Final = re.compile(r"Code: \d+")
+_NAME: Final = re.compile(r"\(([A-Z][A-Z_]+)\)")
 _NOISE: Final = re.compile(r"^(Received ClickHouse exception, )?(Code: \d+\. )?(DB::Exception: )?")
 _AFTERWARDS: Final = re.compile(
     r"\s*(: [Ww]hile |In scope |\([A-Z_]+\)$|\(version |\(for url ).*", re.DOTALL
@@ -40,10 +42,11 @@ def sentence(error: Exception, address: Address) -> str:
         address: What was asked.
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    name = getattr(cause, "name", None)
-    if name is None and getattr(cause, "code", None) is None and _innermost(cause) is not cause:
-        return f"{address} cannot be reached ({_said(_innermost(cause))}): {_UNREACHED}"
-    remedy = _REMEDIES.get(str(name))
+    first = _innermost(cause)
+    if first is not cause and not _OF_THE_SERVER.search(str(cause)):
+        return f"{address} cannot be reached ({_said(first)}): {_UNREACHED}"
+    named = _NAME.findall(str(cause))
+    remedy = _REMEDIES.get(named[-1]) if named else None
     return f"{address} cannot be read ({_said(cause)})" + (f": {remedy}" if remedy else "")
 
 

@@ -153,10 +153,9 @@ def _within(
         return statement
     if bounds.trace_ids:
         statement = statement.where(read.c.trace_id.in_(bounds.trace_ids))
-    if bounds.first_ns is not None:
-        statement = statement.where(read.c[TIME] >= _moment(bounds.first_ns))
-    if bounds.last_ns is not None:
-        statement = statement.where(read.c[TIME] <= _moment(bounds.last_ns))
+    if bounds.period is not None:
+        first, last = map(_moment, bounds.period)
+        statement = statement.where(read.c[TIME].between(first, last))
     return statement.suffix_with(once)
 
 
