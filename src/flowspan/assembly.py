@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry._logs import get_logger
 from opentelemetry.metrics import NoOpMeterProvider
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 
     from flowspan.config import Settings
     from flowspan.instrumentation.integration import Integration
+
+
+_carried_by: Final[weakref.WeakKeyDictionary[TracerProvider, list[SpanProcessor]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""What delivers the spans of a provider, also where flowspan was taken back and comes again."""
 
 
 class Assembly:
@@ -89,9 +96,18 @@ class Assembly:
         """Add our processors to a provider that somebody else made."""
         if not isinstance(provider, TracerProvider) or provider is self.provider:
             return
-        for processor in self.span_processors(store=store):
-            provider.add_span_processor(processor)
+        if (deliveries := _carried_by.get(provider)) is not None:
+            self._processors += deliveries  # it has ours from before: they stay on their provider
+        else:
+            for processor in self.span_processors(store=store):
+                provider.add_span_processor(processor)
+        self.carried_by(provider)
+
+    def carried_by(self, provider: Any) -> None:
+        """Remember which provider has our processors."""
         self.provider = provider
+        if isinstance(provider, TracerProvider):
+            _carried_by[provider] = list(self._processors)
 
     def _dropped(self, count: int) -> None:
         if self._instruments is not None:

@@ -121,7 +121,7 @@ class FlowspanConfigurator(_OTelSDKConfigurator):
                 super()._configure(**keywords)  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001 - whatever it is that cannot be used
             self._make_without_exporters(parts, keywords, error)
-        parts.provider = trace.get_tracer_provider()
+        parts.carried_by(trace.get_tracer_provider())
         parts.measured = bool(wanted.metrics)
 
     def _make_without_exporters(

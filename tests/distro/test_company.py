@@ -212,3 +212,23 @@ def test_threads_belong_to_their_run_and_nothing_is_put_on_them(place: Any) -> N
 
     assert (result.stdout, result.stderr) == ("[]\n", "")
     assert place.stored() == TREE[:2]
+
+
+def test_taken_back_and_applied_again_nothing_piles_up(place: Any) -> None:
+    program = """
+    import threading
+    from opentelemetry import trace
+    from flowspan.distro import FlowspanInstrumentor
+    from ownengine import Engine
+
+    for _ in range(5):
+        FlowspanInstrumentor().uninstrument()
+        assert type(vars(Engine)["run"]).__name__ == "function"
+        FlowspanInstrumentor().instrument()
+    Engine().run(1)
+    print(len(trace.get_tracer_provider()._active_span_processor._span_processors))
+    """
+    result = place.run(program)
+
+    assert (result.stdout, result.stderr) == ("3\n", "")
+    assert place.stored() == TREE[:2]

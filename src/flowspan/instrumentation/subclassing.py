@@ -14,12 +14,12 @@ _HOOK: Final = "__init_subclass__"
 
 def subclasses_of(base: type) -> Iterator[type]:
     """Every subclass of a class, at any depth, each once."""
-    seen: set[type] = set()
+    seen: set[int] = set()  # by identity: a metaclass may compare as it likes
     waiting: list[type] = list(type.__subclasses__(base))
     while waiting:
         subclass = waiting.pop()
-        if subclass not in seen:
-            seen.add(subclass)
+        if id(subclass) not in seen:
+            seen.add(id(subclass))
             yield subclass
             waiting.extend(type.__subclasses__(subclass))
 
