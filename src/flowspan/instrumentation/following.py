@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowspan.instrumentation import streams
 from flowspan.instrumentation.invocation import Invocation
-from flowspan.instrumentation.opening import failed, replayed
+from flowspan.instrumentation.opening import completed, failed, replayed
 from flowspan.safety import guarded
 
 if TYPE_CHECKING:
@@ -91,6 +91,14 @@ def finished(seen: Seen, result: Any) -> Any:
     Returns:
         What the program gets: the result, or one of its type that drives it.
     """
+    if type(result) in _TO_COME:
+        return _followed(seen, result)
+    if seen.site.patch.lazy is None or not _observed(seen, result):
+        completed(seen, result)
+    return result
+
+
+def _followed(seen: Seen, result: Any) -> Any:
     driver = _driver(result)
     # What somebody else holds as well may be driven or dropped without us: it is left alone.
     if driver is not None and sys.getrefcount(result) > _OURS:
@@ -101,7 +109,7 @@ def finished(seen: Seen, result: Any) -> Any:
         waiting = streams.follow(seen)
         return _like(result, driver(_Pending(result, lambda: seen, waiting)))
     if type(result) not in _FUTURES or not guarded("future", _when_done, seen, result):
-        guarded(f"{seen.site.place} end", seen.complete, result)
+        completed(seen, result)
     return result
 
 
@@ -293,5 +301,6 @@ _DRIVERS: dict[type, Callable[[_Pending], Any]] = {
     types.AsyncGeneratorType: _async_steps,
 }
 _FUTURES: Final = frozenset({asyncio.Future, asyncio.Task, concurrent.futures.Future})
-_OURS: Final = 3
-"""References to a result that nobody else holds: the wrapper's, ours and ``getrefcount``'s."""
+_TO_COME: Final = _FUTURES | _DRIVERS.keys()
+_OURS: Final = 4
+"""References to a result that nobody else holds: the wrapper's, two here and ``getrefcount``'s."""

@@ -12,7 +12,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from flowspan.instrumentation import streams
-from flowspan.instrumentation.opening import begin, failed, replayed
+from flowspan.instrumentation.opening import begin, completed, failed, replayed
 from flowspan.safety import guarded
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _Around:
         if seen is None:
             return
         if error is None:
-            guarded(f"{seen.site.place} end", seen.complete, self.value)
+            completed(seen, self.value)
         elif isinstance(error, GeneratorExit):  # dropped: perhaps inside the garbage collector
             streams.end_later(seen.abandon)
         else:

@@ -100,8 +100,16 @@ def replayed(invocation: Invocation | Remark) -> Any:
     """A hook's answer in place of the call, which has ended with it."""
     answer = invocation.replay
     result = None if answer is None else answer.result
-    guarded(f"{invocation.site.place} end", invocation.complete, result)
+    completed(invocation, result)
     return result
+
+
+def completed(invocation: Invocation | Remark, result: Any) -> None:
+    """End a call that returned."""
+    try:
+        invocation.complete(result)
+    except Exception as error:  # noqa: BLE001 - the guard, without building its place each time
+        swallow(f"{invocation.site.place} end", error)
 
 
 def failed(invocation: Invocation | Remark, error: BaseException) -> None:
