@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import inspect
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -644,3 +646,38 @@ def test_a_run_that_begins_where_another_one_ended_is_a_trace_of_its_own(toy: Mo
         runs = {(span.attributes or {})["flowspan.run.id"] for span in (first, second, third)}
         assert len(runs) == 3
         assert second.context.trace_id != first.context.trace_id
+
+
+# --- a stack that is full ---------------------------------------------------------------------
+
+
+def test_calls_end_also_where_the_stack_is_full(toy: ModuleType) -> None:
+    """Every call that was seen to begin ends, and nothing stays current."""
+    engine = toy.Engine()
+    frames = sys.getrecursionlimit()
+    began: list[trace.Span] = []
+
+    def counted(start: Any, *args: Any) -> trace.Span:
+        began.append(start(*args))
+        return began[-1]
+
+    for deepest in range(frames // 5, frames // 3, 7):
+        depth = iter(range(deepest))
+
+        def deeper(*_: int, depth: Any = depth) -> Any:
+            if next(depth, None) is None:
+                raise LookupError
+            return engine.run(1)
+
+        engine.node = deeper
+        with record(rows(RUN), strict=False) as recording:
+            assert recording.patcher is not None
+            machine = recording.patcher._machine
+            machine.start_span = functools.partial(counted, machine.start_span)
+            with pytest.raises((LookupError, RecursionError)):
+                engine.run(1)
+            streams.settle()
+
+            assert len(recording.spans) == len(began) > 100
+            began.clear()
+            assert not trace.get_current_span().get_span_context().is_valid

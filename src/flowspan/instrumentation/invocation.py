@@ -197,6 +197,17 @@ class Invocation(CallFrame):
         self._take({semconv.STREAM_ABANDONED: True})
         self._end(self._partial(partial), None)
 
+    def end_anyway(self) -> None:
+        """End with what is known, where something of ours failed on the way to the end."""
+        if self.ended or self.inherited:
+            return
+        self.closing = True
+        if self._span is None:
+            self.ended = True
+            self.release()
+        else:
+            self._end(None, self.failure)
+
     def _claimed(self) -> bool:
         """True for the first that wants to end the call, so that it ends once.
 

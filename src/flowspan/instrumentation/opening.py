@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import get_current
 
 from flowspan.errors import FlowspanError
+from flowspan.instrumentation import streams
 from flowspan.instrumentation.frame import INVOCATION_KEY, without_what_ended
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.invocation import Invocation
@@ -78,7 +79,12 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
     if around is not None and parent is None:
         invocation.run = around.run  # what outlives a run is still of it
     call.frame = invocation
-    return invocation.start()
+    try:
+        return invocation.start()
+    except Exception:
+        if not invocation.ended:  # a refused call has ended
+            streams.later.put(invocation.end_anyway)
+        raise
 
 
 def _remark(site: Site, call: Call, parent: Invocation | None) -> Remark | None:
@@ -109,9 +115,14 @@ def completed(invocation: Invocation | Remark, result: Any) -> None:
     try:
         invocation.complete(result)
     except Exception as error:  # noqa: BLE001 - the guard, without building its place each time
+        streams.later.put(invocation.end_anyway)
         swallow(f"{invocation.site.place} end", error)
 
 
 def failed(invocation: Invocation | Remark, error: BaseException) -> None:
     """End a call that raised."""
-    guarded(f"{invocation.site.place} end", invocation.fail, error)
+    try:
+        invocation.fail(error)
+    except Exception as trouble:  # noqa: BLE001 - as above
+        streams.later.put(invocation.end_anyway)
+        swallow(f"{invocation.site.place} end", trouble)

@@ -60,6 +60,9 @@ class Remark:
     def abandon(self, partial: Any = None) -> None:
         """Nothing to tell."""
 
+    def end_anyway(self) -> None:
+        """Nothing to end."""
+
     def chunk(self) -> None:
         """Nothing to tell."""
 

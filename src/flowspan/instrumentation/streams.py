@@ -135,6 +135,11 @@ def _joiner(invocation: Invocation | Remark) -> Joiner | None:
     return guarded(f"{invocation.site.place} join", join, invocation.call)
 
 
+later: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+"""What is to be done outside the place that noticed it; putting something there needs no room on
+the stack.  See :func:`end_later`."""
+
+
 class _Observed:
     """Observations by the identity of their objects, and those that nobody reads any more.
 
@@ -145,7 +150,8 @@ class _Observed:
 
     def __init__(self) -> None:
         self.by_identity: dict[int, tuple[weakref.ref[Any], Observation]] = {}
-        self.dropped: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        global later  # noqa: PLW0603 - one queue for each process
+        self.dropped = later = queue.SimpleQueue()
         self.open: set[Observation] = set()
         self.sweeper: threading.Thread | None = None
         self.starting = threading.Lock()
@@ -179,7 +185,7 @@ class _Observed:
             self.starting.release()
 
 
-def _sweep(dropped: queue.SimpleQueue[Callable[[], None]]) -> None:
+def _sweep(dropped: queue.SimpleQueue[Callable[[], object]]) -> None:
     while True:
         guarded("end of a dropped stream", dropped.get())
 
@@ -230,7 +236,7 @@ def find(subject: Any) -> Observation | None:
     return _observed.find(subject) if _observed.by_identity else None
 
 
-def end_later(end: Callable[[], None]) -> None:
+def end_later(end: Callable[[], object]) -> None:
     """Run ``end`` soon, outside the place that noticed it (a generator being finalised)."""
     _observed.dropped.put(end)
     _observed.start_sweeper()

@@ -12,7 +12,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from flowspan.instrumentation import managers, stream_wrappers
+from flowspan.instrumentation import managers, stream_wrappers, streams
 from flowspan.instrumentation.following import finished, lazily
 from flowspan.instrumentation.opening import begin, failed, replayed
 
@@ -36,7 +36,10 @@ def eager(site: Site, function: Any) -> Wrapper:
     def call(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        seen = begin(site, wrapped, instance, args, kwargs)
+        try:
+            seen = begin(site, wrapped, instance, args, kwargs)
+        except RecursionError:  # there is no room for us; perhaps there is for the program
+            seen = None
         if seen is None:
             return wrapped(*args, **kwargs)
         if seen.replay is not None:
@@ -46,13 +49,22 @@ def eager(site: Site, function: Any) -> Wrapper:
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
+            try:
+                if attached is not None:
+                    attached.detach()
+                failed(seen, error)
+            except RecursionError:
+                streams.later.put(functools.partial(seen.fail, error))
+                streams.later.put(seen.end_anyway)
+            raise
+        try:
             if attached is not None:
                 attached.detach()
-            failed(seen, error)
-            raise
-        if attached is not None:
-            attached.detach()
-        return finished(seen, result)
+            return finished(seen, result)
+        except RecursionError:
+            streams.later.put(functools.partial(seen.complete, result))
+            streams.later.put(seen.end_anyway)
+            return result
 
     return call
 
