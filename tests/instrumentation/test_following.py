@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import functools
 import gc
@@ -25,7 +26,7 @@ from opentelemetry import trace
 from flowspan.errors import FlowspanError
 from flowspan.instrumentation import streams
 from flowspan.instrumentation.hooks import Outcome, Replay, Visit
-from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.integration import Call, Integration, Patch
 from flowspan.semconv import Kind
 from flowspan.testing import Recording, record
 
@@ -482,6 +483,130 @@ def test_an_exception_and_what_its_frames_hold_live_no_longer_than_without_us(
         gc.enable()
 
 
+# --- rows without a span ----------------------------------------------------------------------
+
+
+def _told(call: Call, result: Any) -> dict[str, Any]:
+    return {f"told.{getattr(call.function, '__name__', '')}": str(result)}
+
+
+async def test_rows_without_a_span_follow_as_well(toy: ModuleType) -> None:
+    """What they know goes to the call around them when the result has ended."""
+
+    async def around() -> list[Any]:
+        return [
+            await toy.a(1),
+            list(toy.b(2)),
+            [part async for part in toy.c(2)],
+            toy.d(),
+            next(iter(toy.b(2))),
+        ]
+
+    @contextlib.contextmanager
+    def block() -> Iterator[int]:
+        yield 1
+
+    def enter_block() -> int:
+        with toy.e() as value:
+            return int(value)
+
+    vars(toy).update(around=around, a=needs_one, b=counts_to, c=counts_async_to)
+    vars(toy).update(d=enter_block, e=block)
+    remarks = [Patch(target=f"toyengine:{name}", response=_told) for name in "abcde"]
+    run = Patch(target="toyengine:around", kind="run", name="around")
+    with record(Integration("toy", "", (run, *remarks))) as recording:
+        assert await toy.around() == [1, [0, 1], [0, 1], 1, 0]
+        assert await toy.a(1) == 1  # outside any call
+        attributes = dict(recording.spans.one().attributes or {})
+        told = {key: value for key, value in attributes.items() if key.startswith("told.")}
+        assert told == {
+            "told.needs_one": "1",
+            "told.counts_to": "None",
+            "told.counts_async_to": "None",
+            "told.enter_block": "1",
+            "told.block": "1",
+        }
+
+
+async def test_what_is_suppressed_runs_as_before(toy: ModuleType) -> None:
+    from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415
+
+    vars(toy).update(f=counts_async_to, g=needs_one, h=counts_to)
+    patches = [Patch(target=f"toyengine:{name}", kind="run") for name in "fgh"]
+    with record(Integration("toy", "", tuple(patches))) as recording:
+        with suppress_instrumentation():
+            assert [part async for part in toy.f(2)] == [0, 1]
+            assert await toy.g(1) == 1
+            assert list(toy.h(2)) == [0, 1]
+        assert len(recording.spans) == 0
+        recording.patcher._machine.active = False  # type: ignore[union-attr]
+        assert list(toy.h(2)) == [0, 1]
+
+
+async def test_generators_with_a_joiner_have_its_result(toy: ModuleType) -> None:
+    class Sum:
+        def __init__(self, _: Any) -> None:
+            self.sum = 0
+
+        def add(self, chunk: int) -> None:
+            self.sum += chunk
+
+        def result(self) -> int:
+            return self.sum
+
+    vars(toy).update(f=counts_to, g=counts_async_to)
+    for name in "fg":
+        patches = seen(name, join=Sum, response=lambda _c, sum_: {"sum": sum_})
+        with record(patches) as recording:
+            if name == "f":
+                assert list(toy.f(4)) == [0, 1, 2, 3]
+            else:
+                assert [part async for part in toy.g(4)] == [0, 1, 2, 3]
+            assert ended(recording)["sum"] == 6
+
+
+def test_a_generator_that_fails_while_it_is_closed_fails(toy: ModuleType) -> None:
+    def careless() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            raise LookupError("while closing")
+
+    vars(toy).update(f=careless)
+    with record(seen("f")) as recording:
+        generator = toy.f()
+        next(generator)
+        with pytest.raises(LookupError):
+            generator.close()
+        assert ended(recording)["error.type"] == "LookupError"
+
+
+async def test_an_async_replay_may_be_async(toy: ModuleType) -> None:
+    vars(toy).update(f=counts_async_to, g=counts_to)
+    rows = Integration(
+        "toy", "", tuple(Patch(target=f"toyengine:{name}", kind="run") for name in "fg")
+    )
+    with record(rows, hooks=(Hook(Replay(counts_async_to(2))),)):
+        assert [part async for part in toy.f(9)] == [0, 1]
+    with record(rows, hooks=(Hook(Replay(None)),)):
+        assert [part async for part in toy.f(9)] == []
+        assert list(toy.g(9)) == []
+
+
+def test_a_future_that_takes_no_callbacks_is_the_result(toy: ModuleType) -> None:
+    class Odd(concurrent.futures.Future[int]):
+        pass
+
+    future: Any = concurrent.futures.Future()
+    future.add_done_callback = None
+    vars(toy).update(f=lambda: future, g=Odd)
+    with record(seen("f"), strict=False) as recording:
+        assert toy.f() is future
+        assert len(recording.spans) == 1
+    with record(seen("g")) as recording:
+        assert type(toy.g()) is Odd
+
+
 # --- hooks ------------------------------------------------------------------------------------
 
 
@@ -640,6 +765,62 @@ async def test_what_runs_while_a_lazy_result_is_read_is_inside_its_call(
         assert recording.spans.tree() == "invoke_workflow lazy\n  run_step node\n  run_step node"
 
 
+class Plain:
+    """An iterator of the plainest kind, for both ways: it cannot be closed or thrown into."""
+
+    def __init__(self) -> None:
+        self.left = 2
+
+    def __iter__(self) -> Plain:
+        return self
+
+    def __aiter__(self) -> Plain:
+        return self
+
+    def __next__(self) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise LookupError("no more")
+        return self.left
+
+    async def __anext__(self) -> int:
+        return next(self)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("way", ["closed", "thrown into", "failed"])
+async def test_an_iterator_that_only_iterates_is_reported_as_well(
+    toy: ModuleType, way: str, *, is_async: bool
+) -> None:
+    async def after_one(iterator: Any) -> None:
+        assert (await anext(iterator) if is_async else next(iterator)) == 1
+        if way == "closed":
+            await iterator.aclose() if is_async else iterator.close()
+        elif way == "thrown into":
+            await iterator.athrow(KeyError()) if is_async else iterator.throw(KeyError())
+        else:
+            for _ in range(2):
+                await anext(iterator) if is_async else next(iterator)
+
+    class OwnPlain(Plain):
+        __iter__ = Plain.__iter__
+        __aiter__ = Plain.__aiter__
+
+    vars(toy).update(OwnPlain=OwnPlain, make=lambda: OwnPlain())  # noqa: PLW0108 - it is patched
+    rows = (
+        Patch(target="toyengine:make", kind="run", name="f", lazy=_same),
+        Patch(target="toyengine:OwnPlain.__iter__", role="iterate"),
+        Patch(target="toyengine:OwnPlain.__aiter__", role="iterate"),
+    )
+    with record(Integration("toy", "", rows)) as recording:
+        made = toy.make()
+        with contextlib.suppress(KeyError, LookupError):
+            await after_one(aiter(made) if is_async else iter(made))
+        del made
+        gc.collect()
+        assert ended(recording).get("error.type") == ("LookupError" if way == "failed" else None)
+
+
 async def test_what_is_thrown_into_the_iteration_reaches_it(toy: ModuleType) -> None:
     vars(toy).update(OwnLazy=OwnLazy, f=lambda: OwnLazy(toy.Engine()))
     with record(Integration("toy", "", LAZY)):
@@ -691,7 +872,7 @@ def test_a_generator_that_is_open_when_the_process_ends_is_ended() -> None:
     toy.parts = parts
     from flowspan.delivery.deadline import Deadline
     from flowspan.delivery.endings import Endings
-    from flowspan.instrumentation.integration import Integration, Patch
+    from flowspan.instrumentation.integration import Call, Integration, Patch
     from flowspan.testing import record
     recording = record(Integration("toy", "", (Patch(target="toyengine:parts", kind="run"),)))
     recorded = recording.__enter__()

@@ -35,9 +35,16 @@ def iterate(
     iterator = wrapped(*args, **kwargs)
     if observation is None or observation.busy:
         return iterator
-    if hasattr(iterator, "__anext__"):
+    if _is_async(iterator, wrapped):
         return _reported_async(observation, iterator)
     return _reported(observation, iterator)
+
+
+def _is_async(iterator: Any, method: Any) -> bool:
+    """Which kind of iterator it is; one of both kinds is what its method's name says."""
+    if hasattr(iterator, "__next__"):
+        return hasattr(iterator, "__anext__") and getattr(method, "__name__", "") == "__aiter__"
+    return hasattr(iterator, "__anext__")
 
 
 def _reported(observation: Observation, iterator: Iterator[Any]) -> Generator[Any, None, None]:
