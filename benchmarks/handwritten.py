@@ -96,12 +96,12 @@ class ModelCall:
         span.add_event(semconv.EVENT_TOKENS_COUNTED, {**usage, semconv.COST_USD: amount})
         for totals in tracing.open:
             totals.add(input_tokens, output_tokens, cost)
-        self._measure(seconds, response[semconv.RESPONSE_MODEL], tokens, amount)
+        self._measure(seconds, response, tokens, amount)
 
     def _measure(
         self,
         seconds: float,
-        response_model: str,
+        response: dict[str, Any],
         tokens: tuple[int, int, int, int | None],
         amount: float,
     ) -> None:
@@ -111,7 +111,7 @@ class ModelCall:
             semconv.OPERATION_NAME: "chat",
             semconv.PROVIDER_NAME: "openai",
             semconv.REQUEST_MODEL: model,
-            semconv.RESPONSE_MODEL: response_model,
+            semconv.RESPONSE_MODEL: response[semconv.RESPONSE_MODEL],
         }
         instruments.duration.record(seconds, known)
         if self.first is not None:
@@ -126,6 +126,10 @@ class ModelCall:
         }
         instruments.calls.add(1, {**where, semconv.COST_STATUS: "priced"})
         instruments.cost.add(amount, where)
+        uncached = self.tracing.rates.cost(input_tokens, 0, output_tokens)
+        instruments.cost_without_cache.add(float(uncached), where)
+        for reason in response[semconv.RESPONSE_FINISH_REASONS]:
+            instruments.finishes.add(1, {**where, semconv.FINISH_REASON: reason})
         instruments.tokens.add(input_tokens, {**where, semconv.TOKEN_TYPE: "input"})
         instruments.tokens.add(output_tokens, {**where, semconv.TOKEN_TYPE: "output"})
         instruments.tokens.add(cached, {**where, semconv.TOKEN_TYPE: "cache_read"})

@@ -104,7 +104,11 @@ class Instruments:
         self.node_duration = histogram(semconv.METRIC_NODE_DURATION, "s", RUN_SECONDS)
         self.tokens = meter.create_counter(semconv.METRIC_TOKENS, "{token}")
         self.cost = meter.create_counter(semconv.METRIC_COST_USD, "{USD}")
+        self.cost_without_cache = meter.create_counter(
+            semconv.METRIC_COST_WITHOUT_CACHE_USD, "{USD}"
+        )
         self.calls = meter.create_counter(semconv.METRIC_LLM_CALLS, "{call}")
+        self.finishes = meter.create_counter(semconv.METRIC_LLM_FINISHES, "{finish}")
         self.node_self = meter.create_counter(semconv.METRIC_NODE_SELF_SECONDS, "s")
         self.transitions = meter.create_counter(semconv.METRIC_STATE_TRANSITIONS, "{transition}")
         self.active = meter.create_up_down_counter(semconv.METRIC_RUNS_ACTIVE, "{run}")

@@ -19,6 +19,8 @@ _COUNTED: Final = frozenset(
     {
         semconv.METRIC_TOKENS,
         semconv.METRIC_COST_USD,
+        semconv.METRIC_COST_WITHOUT_CACHE_USD,
+        semconv.METRIC_LLM_FINISHES,
         semconv.METRIC_LLM_CALLS,
         semconv.METRIC_TOKEN_USAGE,
         semconv.METRIC_RUN_COST_USD,

@@ -33,7 +33,7 @@ NOTHING: Attributes = MappingProxyType({})
 """No attributes."""
 
 Detail = Literal["minimal", "normal", "full"]
-Role = Literal["call", "iterate", "next", "close", "enter", "exit"]
+Role = Literal["call", "iterate", "read", "next", "close", "enter", "exit"]
 
 
 class Event(NamedTuple):
@@ -188,9 +188,10 @@ class Patch:
         join: Makes the joiner of a streamed result; ``None`` when the result is no stream.
         lazy: Tells whether a result is a stream or a body that is yet to be read; it returns the
             object to observe (a row of another ``role`` reports its chunks) or ``None``.
-        role: ``call`` for ordinary rows. ``iterate`` (returns an iterator over chunks), ``next``
-            (returns one chunk) and ``close`` rows report what happens to an observed object, and
-            ``enter`` and ``exit`` rows that a ``with`` block of it begins and ends.
+        role: ``call`` for ordinary rows. ``iterate`` (returns an iterator over chunks), ``read``
+            (the same, over the bytes of a body), ``next`` (returns one chunk) and ``close`` rows
+            report what happens to an observed object, and ``enter`` and ``exit`` rows that a
+            ``with`` block of it begins and ends.
         when: Asked before the call; ``False`` leaves the call alone.
         keep: Asked after the call below detail ``full``; ``False`` drops the span, unless
             something inside it was kept.

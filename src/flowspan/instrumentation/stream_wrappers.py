@@ -35,9 +35,32 @@ def iterate(
     iterator = wrapped(*args, **kwargs)
     if observation is None or observation.busy:
         return iterator
-    if _is_async(iterator, wrapped):
-        return _reported_async(observation, iterator)
-    return _reported(observation, iterator)
+    return _reports(observation, wrapped, iterator, observation.invocation.enter)
+
+
+def read(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """Wrapper of a method that returns an iterator over the bytes of a body.
+
+    Nothing runs inside it that could ask for the current call, so none is made current, which is
+    a good part of what a chunk costs.
+    """
+    observation = streams.find(instance)
+    iterator = wrapped(*args, **kwargs)
+    if observation is None or observation.busy:
+        return iterator
+    return _reports(observation, wrapped, iterator, _nothing_current)
+
+
+def _nothing_current() -> None:
+    return None
+
+
+def _reports(observation: Observation, method: Any, iterator: Any, enter: Callable[[], Any]) -> Any:
+    if _is_async(iterator, method):
+        return _reported_async(observation, iterator, enter)
+    return _reported(observation, iterator, enter)
 
 
 def _is_async(iterator: Any, method: Any) -> bool:
@@ -47,11 +70,13 @@ def _is_async(iterator: Any, method: Any) -> bool:
     return hasattr(iterator, "__anext__")
 
 
-def _reported(observation: Observation, iterator: Iterator[Any]) -> Generator[Any, None, None]:
+def _reported(
+    observation: Observation, iterator: Iterator[Any], enter: Callable[[], Any]
+) -> Generator[Any, None, None]:
     advance = following = iter(iterator).__next__
     part: list[Any] = []  # taken out before it is given on: it must not live longer here
     while True:
-        attached = observation.invocation.enter()
+        attached = enter()
         observation.busy = True
         try:
             part.append(advance())
@@ -80,12 +105,12 @@ def _reported(observation: Observation, iterator: Iterator[Any]) -> Generator[An
 
 
 async def _reported_async(
-    observation: Observation, iterator: AsyncIterator[Any]
+    observation: Observation, iterator: AsyncIterator[Any], enter: Callable[[], Any]
 ) -> AsyncGenerator[Any, None]:
     step = [first_step(iterator)]
     part: list[Any] = []
     while True:
-        attached = observation.invocation.enter()
+        attached = enter()
         observation.busy = True
         try:
             part.append(await step.pop())

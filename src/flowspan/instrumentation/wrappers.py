@@ -110,6 +110,7 @@ def wrapper_for(site: Site, function: Any) -> Wrapper:
 
 _OF_ROLE: Final[dict[str, Wrapper]] = {
     "iterate": stream_wrappers.iterate,
+    "read": stream_wrappers.read,
     "next": stream_wrappers.advance,
     "close": stream_wrappers.close,
     "enter": managers.enter,

@@ -19,16 +19,16 @@ from flowspan.instrumentation.integration import Integration, Patch, Role
 
 _HTTPX: Final[tuple[tuple[str, Role], ...]] = (
     # read(), iter_text(), iter_lines() and json() go through these.
-    ("Response.iter_bytes", "iterate"),
-    ("Response.iter_raw", "iterate"),
-    ("Response.aiter_bytes", "iterate"),
-    ("Response.aiter_raw", "iterate"),
+    ("Response.iter_bytes", "read"),
+    ("Response.iter_raw", "read"),
+    ("Response.aiter_bytes", "read"),
+    ("Response.aiter_raw", "read"),
     ("Response.close", "close"),
     ("Response.aclose", "close"),
 )
 _REQUESTS: Final[tuple[tuple[str, Role], ...]] = (
     # content, text, json(), iter_lines() and iteration go through it.
-    ("Response.iter_content", "iterate"),
+    ("Response.iter_content", "read"),
     ("Response.close", "close"),
 )
 
