@@ -94,7 +94,7 @@ def run(command: list[str], folder: Path, *, what: str, say: Say, **environ: str
             text=True,
         )
         try:
-            out = _output(process, lambda: say(f"{what}, {_lines(errors.fileno())} steps"))
+            out = _output(process, lambda: say(what + _steps(errors.fileno())))
         except BaseException:
             process.kill()
             process.wait()
@@ -118,10 +118,10 @@ def _output(process: subprocess.Popen[str], still: Callable[[], None]) -> str:
                 next_line = time.monotonic() + LINE_EVERY_SECONDS
 
 
-def _lines(descriptor: int) -> int:
+def _steps(descriptor: int) -> str:
     """How many lines a command has written: a package compiled or a module fetched each."""
-    size = os.fstat(descriptor).st_size
-    return os.pread(descriptor, size, 0).count(b"\n")
+    lines = os.pread(descriptor, os.fstat(descriptor).st_size, 0).count(b"\n")
+    return f", {lines} steps" if lines else " …"
 
 
 def _failure(what: str, said: str) -> Exception:
