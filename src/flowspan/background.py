@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ def start(name: str, target: Callable[..., None], *args: Any) -> threading.Threa
         ``None`` where no thread can be started any more: the interpreter is shutting down (from
         Python 3.12 on already while ``atexit`` functions run), or the system has no more.
     """
+    if sys.is_finalizing():  # up to Python 3.11 it would be started, and waited for in vain
+        return None
     thread = threading.Thread(target=target, args=args, name=name, daemon=True)
     token = attach(Context())
     try:

@@ -97,6 +97,50 @@ def test_a_killed_run_is_seen_with_what_had_ended_half_a_second_before(place: An
     assert listed["runs"][0]["status"] == "interrupted"
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        "kept.append(late.run())",
+        "loop = asyncio.new_event_loop(); loop.run_until_complete(begin())",
+        "kept.append(late.parts()); next(kept[0])",
+        "sys.at_the_end = AtTheEnd()",
+    ],
+)
+def test_what_is_dropped_when_the_interpreter_is_gone_holds_nothing(place: Any, last: str) -> None:
+    """Finalisers run when no thread can be started any more."""
+    (place.folder / "late.py").write_text(
+        "import asyncio\n"
+        "async def run():\n    await asyncio.sleep(1)\n"
+        "def parts():\n    yield 1\n    yield 2\n"
+    )
+    rows = (f'[[rows]]\ntarget = "late:{name}"\nkind = "run"\n' for name in ("run", "parts"))
+    map_ = place.folder / "map.toml"
+    map_.write_text(map_.read_text() + "".join(rows))
+    program = f"""
+    import asyncio, sys, warnings
+    from ownengine import Engine
+    import late
+    warnings.simplefilter("ignore")
+    task = None
+
+    async def begin():
+        global task
+        task = asyncio.ensure_future(late.run())
+        task._log_destroy_pending = False
+        await asyncio.sleep(0)
+
+    class AtTheEnd:
+        def __del__(self):
+            Engine().run(1)
+
+    kept = []
+    {last}
+    """
+    result = place.run(program)
+
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_a_run_in_an_atexit_function_is_delivered(place: Any, sink: Any) -> None:
     """From Python 3.12 on no thread can be started there."""
     program = """
