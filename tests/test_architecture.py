@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import os
 import pkgutil
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -86,6 +88,19 @@ def makes_spans(module: ModuleType) -> bool:
 # --- layers ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def _logging_as_it_was() -> Iterator[None]:
+    """Import Linter configures logging anew, which switches every logger off that is there."""
+    root, loggers = logging.root, logging.root.manager.loggerDict
+    level = root.level
+    disabled = {name: getattr(logger, "disabled", False) for name, logger in loggers.items()}
+    yield
+    root.setLevel(level)
+    for name, was in disabled.items():
+        logging.getLogger(name).disabled = was
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
 def test_nobody_imports_upwards_or_sideways(capsys: pytest.CaptureFixture[str]) -> None:
     failed = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
 

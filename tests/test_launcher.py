@@ -188,6 +188,10 @@ while not Path(sys.argv[3]).exists() and time.monotonic() < deadline:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
 def test_signals_are_passed_on(tmp_path: Path, name: str) -> None:
     """A signal that somebody sends us reaches the program, once, and does nothing to us."""
+    number = getattr(signal, name)
+    former = signal.getsignal(number)
+    if former is signal.SIG_IGN:  # the tests themselves run under nohup
+        signal.signal(number, signal.SIG_DFL)
     heard, ready, over = (tmp_path / word for word in ("heard", "ready", "over"))
 
     def send() -> None:
@@ -199,8 +203,11 @@ def test_signals_are_passed_on(tmp_path: Path, name: str) -> None:
     sender = threading.Thread(target=send)
     sender.start()
     command = [sys.executable, "-c", LISTENER, *map(str, (heard, ready, over))]
-    code = launcher.run(command, os.environ)
-    sender.join()
+    try:
+        code = launcher.run(command, os.environ)
+        sender.join()
+    finally:
+        signal.signal(number, former)
 
     assert code == 0
     assert heard.read_text() == f"{name}\n"
