@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from flowspan.background import RLock
 from flowspan.errors import FlowspanError
 
 _Result = TypeVar("_Result")
@@ -30,7 +30,7 @@ class _Ledger:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.counts: dict[str, int] = {}
         self.strict = False
         self.listener: Callable[[str], None] | None = None
@@ -41,7 +41,7 @@ _ledger = _Ledger()
 
 def _after_fork() -> None:
     """Another thread may have held the lock when the process was forked."""
-    _ledger.lock = threading.RLock()
+    _ledger.lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only

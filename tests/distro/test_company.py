@@ -232,3 +232,22 @@ def test_taken_back_and_applied_again_nothing_piles_up(place: Any) -> None:
 
     assert (result.stdout, result.stderr) == ("3\n", "")
     assert place.stored() == TREE[:2]
+
+
+def test_threads_of_ours_run_where_a_program_has_replaced_pythons(place: Any) -> None:
+    """As monkey patching for cooperative threads does: what waits in earnest stops everything."""
+    program = """
+    import _thread, queue, threading
+
+    def cooperative(*_, **__):
+        raise SystemExit("one of flowspan's threads was to be started as the program's")
+
+    _thread.start_new_thread = threading._start_new_thread = cooperative
+    threading.Event = threading.Lock = queue.SimpleQueue = cooperative
+    from ownengine import Engine
+    print(Engine().run(1))
+    """
+    result = place.run(program)
+
+    assert (result.stdout, result.stderr) == ("[0]\n", "")
+    assert place.stored() == TREE[:2]

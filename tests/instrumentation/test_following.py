@@ -852,7 +852,7 @@ def test_no_thread_to_start_costs_the_program_nothing(
             ),
         )
     ) as recording:
-        monkeypatch.setattr("threading.Thread.start", refused)
+        monkeypatch.setattr("flowspan.background.start_new_thread", refused)
         if kind == "generator":
             next(toy.Engine().parts(2))
         else:

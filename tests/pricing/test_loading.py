@@ -126,14 +126,14 @@ class TestBackground:
     ) -> None:
         """As when the interpreter is shutting down."""
 
-        def start(_: threading.Thread) -> None:
+        def start(*_: object) -> None:
             raise RuntimeError("can't start new thread")
 
         background = Background(lambda: "thing", name="it", patience=30)
-        monkeypatch.setattr(threading.Thread, "start", start)
+        monkeypatch.setattr("flowspan.background.start_new_thread", start)
 
         assert background.wait() is None
-        assert "can't start new thread" in caplog.text
+        assert "no thread can be started any more" in caplog.text
 
     def test_a_fork_waits_for_a_load_under_way(self) -> None:
         gate = Gate()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from flowspan import config
+from flowspan import background, config
 from flowspan.errors import StoreError
 from flowspan.store import faults
 from flowspan.store import writer as writing
@@ -82,6 +81,7 @@ def test_a_lock_that_is_let_go_in_time_is_waited_for(
     exporter.writer._timeout = 20
     exporter.export([spans.one()])
     assert exporter._housekeeper is not None
+    assert exporter._housekeeper._thread is not None
     exporter._housekeeper._thread.join()  # it would meet the lock as well, in its own thread
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -564,10 +564,10 @@ def test_who_cannot_have_the_writer_in_time_does_without(
 def test_a_thread_that_cannot_be_started_any_more_harms_nobody(
     exporter: StoreSpanExporter, spans: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(background, "start_new_thread", refuse)
 
     assert exporter.export([spans.one()]) is SUCCESS
     exporter.shutdown()

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-from flowspan import safety, semconv
+from flowspan import background, safety, semconv
 from flowspan.store import open_rows
 from flowspan.store.exporter import StoreSpanExporter
 from flowspan.store.open_rows import OpenRowProcessor
@@ -293,10 +293,9 @@ def test_many_threads_start_one_worker(running: Running) -> None:
     for thread in threads:
         thread.join()
 
-    names = [thread.name for thread in threading.enumerate()]
-    assert names.count("flowspan-store-open-rows") == 1
+    assert background.running().count("flowspan-store-open-rows") == 1
     running.processor._start()
-    assert names.count("flowspan-store-open-rows") == 1
+    assert background.running().count("flowspan-store-open-rows") == 1
 
 
 def test_the_calling_thread_is_not_delayed(running: Running, path: Path) -> None:
@@ -316,10 +315,10 @@ def test_the_calling_thread_is_not_delayed(running: Running, path: Path) -> None
 def test_a_thread_that_cannot_be_started_any_more_harms_nobody(
     running: Running, reading: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(background, "start_new_thread", refuse)
     running.tracer.start_span("root")
     monkeypatch.undo()
 

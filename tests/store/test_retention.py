@@ -168,6 +168,7 @@ def test_an_exporter_forgets_old_runs_when_it_begins(
 
     eventually(lambda: names(reading()) == ["new"])
     assert exporter._housekeeper is not None
+    assert exporter._housekeeper._thread is not None
     exporter._housekeeper._thread.join()
     older = spans.one("older")
     older._start_time = older._end_time = time.time_ns() - 40 * DAY_NS
@@ -186,6 +187,7 @@ def test_a_program_that_ends_stops_forgetting(
     exporter.shutdown()
 
     assert exporter._housekeeper is not None
+    assert exporter._housekeeper._thread is not None
     exporter._housekeeper._thread.join(5)
     assert not exporter._housekeeper._thread.is_alive()
 

@@ -12,6 +12,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from flowspan import background
 from flowspan.delivery.deadline import Deadline
 from flowspan.instrumentation import streams
 from flowspan.safety import guarded
@@ -102,9 +103,9 @@ class Endings:
     def _flush_elsewhere(self) -> None:
         """Flush from a thread: the signal may have met this one inside any lock."""
         self._deadline.begin()
-        flusher = threading.Thread(target=self._flush_all, name="flowspan-sigterm", daemon=True)
-        flusher.start()
-        flusher.join(self._deadline.remaining())
+        flusher = background.start("flowspan-sigterm", self._flush_all)
+        if flusher is not None:
+            flusher.join(self._deadline.remaining())
 
     # --- forked children -----------------------------------------------------------------------
 

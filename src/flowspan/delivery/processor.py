@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import queue
-import threading
 import time
 import weakref
 from collections import deque
@@ -88,12 +86,12 @@ class DeliveryProcessor(SpanProcessor):
         self._queue: deque[ReadableSpan] = deque()
         # A span may end in a signal handler, or in a finaliser that the garbage collector runs in
         # the middle of anything: this queue is reentrant, which events and locks are not.
-        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._calls: background.SimpleQueue[bool] = background.SimpleQueue()
         self._called = False
         self._hurried = False
-        self._flushes: deque[threading.Event] = deque()
-        self._starting = threading.Lock()
-        self._worker: threading.Thread | None = None
+        self._flushes: deque[background.Signal] = deque()
+        self._starting = background.Lock()
+        self._worker: background.Worker | None = None
         self._pause = 0.0
 
     def _after_fork(self) -> None:
@@ -183,10 +181,10 @@ class DeliveryProcessor(SpanProcessor):
         """Wait until somebody calls, and a little longer for company unless it is urgent."""
         urgent = self._calls.get()
         end = time.monotonic() + (self._pause or self._delay)
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(background.Empty):
             while not urgent:
                 urgent = self._calls.get(timeout=max(0.0, end - time.monotonic()))
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(background.Empty):
             while True:
                 self._calls.get_nowait()
         self._called = self._hurried = False
@@ -270,7 +268,7 @@ class DeliveryProcessor(SpanProcessor):
 
     def _flush_there(self, seconds: float) -> bool:
         """Have the worker deliver."""
-        flushed = threading.Event()
+        flushed = background.Signal()
         self._flushes.append(flushed)
         self._calls.put(True)
         return flushed.wait(seconds) and not self._queue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Mapping
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.metrics import CallbackOptions, NoOpMeter, Observation
 
 from flowspan import semconv
+from flowspan.background import RLock
 from flowspan.instrumentation.buckets import COST_USD, DURATION_SECONDS, RUN_SECONDS, TOKENS
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Sums:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a finaliser may count in the middle of a count
+        self._lock = RLock()  # a finaliser may count in the middle of a count
         self._sums: dict[str, dict[_Labels, float]] = {name: {} for name, *_ in _SUMS}
         self._sums[semconv.METRIC_RUNS_ACTIVE] = {}
         self._begin()
@@ -101,7 +101,7 @@ class Sums:
 
     def _after_fork(self) -> None:
         """What the parent counted is the parent's to report."""
-        self._lock = threading.RLock()
+        self._lock = RLock()
         for sums in self._sums.values():
             sums.clear()
         self._begin()

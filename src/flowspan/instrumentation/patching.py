@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-import threading
 import weakref
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import wrapt
 
+from flowspan.background import RLock
 from flowspan.instrumentation.machine import Machine, Site
 from flowspan.instrumentation.subclassing import SubclassWatch, subclasses_of
 from flowspan.instrumentation.targets import UnpatchableError, raw_attribute, resolve
@@ -85,7 +85,7 @@ class _ModuleHooks:
     """One post-import hook for each module of the process, however many patchers come and go."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = RLock()
         self.waiting: dict[str, list[Callable[[ModuleType], None]]] = {}
 
     def on_import(self, module: str, apply: Callable[[ModuleType], None]) -> None:
@@ -124,7 +124,7 @@ class Patcher:
         self._watches: list[SubclassWatch] = []
         self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
         self._statuses: dict[int, RowStatus] = {}
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def install(self, integration: Integration) -> None:
         """Apply each row of an integration as soon as its module is imported."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
+from flowspan.background import RLock
 
 if TYPE_CHECKING:
     from flowspan.usage import Usage
 
 
-_LOCK: Final = threading.RLock()
+_LOCK: Final = RLock()
 """One for all runs, so that no thread holds it when a process is forked.
 
 It is reentrant: a signal handler, or a finaliser that the garbage collector runs in the middle of
@@ -90,7 +90,7 @@ class Run:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     steps: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=lambda: _LOCK)
+    lock: RLock = field(default_factory=lambda: _LOCK)
 
     def nested(self, workflow: str | None, engine: str) -> Run:
         """The run of a workflow inside this one."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import sys
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
@@ -135,7 +133,7 @@ def _joiner(invocation: Invocation | Remark) -> Joiner | None:
     return guarded(f"{invocation.site.place} join", join, invocation.call)
 
 
-later: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+later: background.SimpleQueue[Callable[[], object]] = background.SimpleQueue()
 """What is to be done outside the place that noticed it; putting something there needs no room on
 the stack.  See :func:`end_later`."""
 
@@ -151,10 +149,10 @@ class _Observed:
     def __init__(self) -> None:
         self.by_identity: dict[int, tuple[weakref.ref[Any], Observation]] = {}
         global later  # noqa: PLW0603 - one queue for each process
-        self.dropped = later = queue.SimpleQueue()
+        self.dropped = later = background.SimpleQueue()
         self.open: set[Observation] = set()
-        self.sweeper: threading.Thread | None = None
-        self.starting = threading.Lock()
+        self.sweeper: background.Worker | None = None
+        self.starting = background.Lock()
 
     def add(self, subject: Any, observation: Observation) -> None:
         identity = id(subject)
@@ -185,7 +183,7 @@ class _Observed:
             self.starting.release()
 
 
-def _sweep(dropped: queue.SimpleQueue[Callable[[], object]]) -> None:
+def _sweep(dropped: background.SimpleQueue[Callable[[], object]]) -> None:
     while True:
         guarded("end of a dropped stream", dropped.get())
 
@@ -246,11 +244,11 @@ def settle(seconds: float = SETTLE_SECONDS) -> None:
     """Wait until every stream dropped so far has ended, but no longer than so many seconds."""
     sweeper = _observed.sweeper
     if sweeper is None or not sweeper.is_alive():
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(background.Empty):
             while True:
                 guarded("end of a dropped stream", _observed.dropped.get_nowait())
         return
-    done = threading.Event()
+    done = background.Signal()
     _observed.dropped.put(done.set)
     done.wait(min(seconds, SETTLE_SECONDS))
 

@@ -11,13 +11,14 @@ the wait holds up an event loop as well, because a span must have its cost befor
 from __future__ import annotations
 
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from flowspan import safety
+from flowspan.background import Lock, Signal
+from flowspan.background import start as start_thread
 
 _Thing = TypeVar("_Thing")
 
@@ -33,9 +34,9 @@ class _Load:
     """One attempt."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.needed = threading.Event()
-        self.over = threading.Event()
+        self.lock = Lock()
+        self.needed = Signal()
+        self.over = Signal()
         self.began: float | None = None
         self.deadline: float | None = None
 
@@ -88,13 +89,8 @@ class Background(Generic[_Thing]):
         return self.thing
 
     def _start_thread(self, attempt: _Load) -> None:
-        thread = threading.Thread(
-            target=self._run, args=(attempt,), name="flowspan-loading", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError as error:  # threads are used up, or the interpreter is shutting down
-            self._failed(error)
+        if start_thread("flowspan-loading", self._run, attempt) is None:
+            self._failed(RuntimeError("no thread can be started any more"))
             attempt.over.set()
 
     def _run(self, attempt: _Load) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from flowspan import background
 from flowspan.store.rows import SpanEntry
 
 MOST_SPANS: Final = 20_000
@@ -23,7 +23,7 @@ class Backlog:
     def __init__(
         self, most_spans: int = MOST_SPANS, most_characters: int = MOST_CHARACTERS
     ) -> None:
-        self._lock = threading.Lock()
+        self._lock = background.Lock()
         self._entries: deque[SpanEntry] = deque()
         self._most_spans = most_spans
         self._most_characters = most_characters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,7 +9,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from flowspan import config, safety
+from flowspan import background, config, safety
 from flowspan.errors import StoreError
 from flowspan.store.location import store_path
 from flowspan.store.retention import Limits, Pruner
@@ -82,15 +80,9 @@ class _Housekeeper:
 
     def __init__(self, writer: StoreWriter, limits: Limits) -> None:
         self._writer = writer
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run,
-            args=(Pruner(writer.path, limits),),
-            name="flowspan-store",
-            daemon=True,
-        )
-        with contextlib.suppress(RuntimeError):  # too late for a thread: the next program does it
-            self._thread.start()
+        self._stopped = background.Signal()
+        # Too late for a thread: the next program does it.
+        self._thread = background.start("flowspan-store", self._run, Pruner(writer.path, limits))
 
     def _run(self, pruner: Pruner) -> None:
         while not self._stopped.wait(_PAUSE_BETWEEN_STEPS):
@@ -100,7 +92,7 @@ class _Housekeeper:
     def stop(self) -> None:
         """Let the step under way be the last one; another would open the store again."""
         self._stopped.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(_LONGEST_STEP)
 
 

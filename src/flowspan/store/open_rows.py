@@ -9,14 +9,13 @@ The calling thread only puts the span into a dict; a thread of ours does the res
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import Final
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from flowspan import safety, semconv
+from flowspan import background, safety, semconv
 from flowspan.store import forks
 from flowspan.store.liveness import HEARTBEAT_SECONDS
 from flowspan.store.writer import StoreWriter
@@ -46,11 +45,11 @@ class OpenRowProcessor(SpanProcessor):
         self._begun: deque[Span] = deque(maxlen=_MOST_SPANS)
         self._announced: dict[int, Span] = {}
         self._generation = 0
-        self._awake = threading.Event()
-        self._stopped = threading.Event()
-        self._starting = threading.Lock()
-        self._announcing = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._awake = background.Signal()
+        self._stopped = background.Signal()
+        self._starting = background.Lock()
+        self._announcing = background.Lock()
+        self._thread: background.Worker | None = None
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
         """Note a span that may have to be announced."""
@@ -88,21 +87,15 @@ class OpenRowProcessor(SpanProcessor):
         return bool(safety.guarded("store open rows", self._announce))
 
     def _start(self) -> None:
-        with self._starting:
-            if self._thread is not None or self._stopped.is_set():
-                return
-            thread = threading.Thread(
-                target=self._run, name="flowspan-store-open-rows", daemon=True
-            )
-            # A thread may inherit the context that it is started in, and would keep it for ever.
-            token = attach(Context())
-            try:
-                thread.start()
-            except RuntimeError:  # the interpreter is shutting down: shutdown() announces
-                return
-            finally:
-                detach(token)
-            self._thread = thread
+        # Whoever comes while another starts it need not wait; it may even be the same thread,
+        # where a signal handler or a finaliser has stepped in.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None and not self._stopped.is_set():
+                self._thread = background.start("flowspan-store-open-rows", self._run)
+        finally:
+            self._starting.release()
 
     def _run(self) -> None:
         while not self._stopped.is_set():

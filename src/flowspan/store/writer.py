@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +21,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from flowspan import safety
+from flowspan import background, safety
 from flowspan.store import faults, forks
 from flowspan.store.backlog import Backlog
 from flowspan.store.connection import StoreConnection
@@ -68,7 +67,7 @@ class StoreWriter:
 
     def _begin(self, connection: StoreConnection) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = background.Lock()
         self._backlog = Backlog()
         self._connection = connection
         self._usable = True
