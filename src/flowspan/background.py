@@ -75,7 +75,6 @@ class Worker:
         # What ``threading`` does for its own threads: a debugger or a coverage tool asked for it.
         sys.settrace(threading.gettrace())
         sys.setprofile(threading.getprofile())
-        _running[id(self)] = self.name
         try:
             target(*args)
         finally:
@@ -93,13 +92,15 @@ def start(name: str, target: Callable[..., object], *args: Any) -> Worker | None
     if sys.is_finalizing():  # up to Python 3.11 it would be started, and never run
         return None
     worker = Worker(name)
+    _running[id(worker)] = name  # from now on, not from its first instruction
     try:
         start_new_thread(worker._run, (target, args))  # noqa: SLF001 - of the same module
     except RuntimeError:
+        _running.pop(id(worker), None)
         return None
     return worker
 
 
 def running() -> list[str]:
-    """Names of the threads of ours that run now."""
+    """Names of the threads of ours that were started and have not ended."""
     return list(_running.values())
