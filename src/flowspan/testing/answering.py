@@ -9,14 +9,14 @@ from flowspan.testing.counting import count_tokens, split_chunks
 from flowspan.testing.received import ReceivedRequest
 from flowspan.testing.schema_instance import instance_of
 from flowspan.testing.script import Reply
-from flowspan.testing.wire.format import Answer, Choice, Stop, WireFormat
+from flowspan.testing.wire.format import Answer, Choice, Stop, WireFormat, member
 from flowspan.usage import Usage
 
 
 def decide(reply: Reply, request: ReceivedRequest, wire: WireFormat) -> Answer:
     """Fills in what the reply leaves to the rules."""
     reply, stop = _with_content(reply, request, wire)
-    choices = () if wire.operation == "embeddings" else _choices(reply, request)
+    choices = () if wire.operation == "embeddings" else _choices(reply, request, wire)
     usage = _usage(reply.usage or Usage(), request, choices)
     return Answer(
         request=request,
@@ -67,20 +67,20 @@ def _with_content(reply: Reply, request: ReceivedRequest, wire: WireFormat) -> t
 
 def _output_limit(request: ReceivedRequest, wire: WireFormat) -> int | None:
     for key in wire.output_limit:
-        limit = request.body.get(key)
+        limit = member(request.body, key)
         if isinstance(limit, int):
             return limit
     return None
 
 
-def _choices(reply: Reply, request: ReceivedRequest) -> tuple[Choice, ...]:
+def _choices(reply: Reply, request: ReceivedRequest, wire: WireFormat) -> tuple[Choice, ...]:
     if reply.refusal is not None:
         texts = [split_chunks(reply.refusal)]
     elif reply.choices:
         texts = [split_chunks(text) for text in reply.choices]
     else:
         texts = [reply.chunks if reply.chunks is not None else split_chunks(reply.text or "")]
-    wished = request.body.get("n")
+    wished = member(request.body, wire.choice_count)
     if len(texts) == 1 and isinstance(wished, int):
         texts *= wished
     return tuple(

@@ -6,13 +6,11 @@ import gzip
 from dataclasses import replace
 
 from flowspan.testing.connection import ClientClosedError
-from flowspan.testing.exchange import JSON, Exchange
+from flowspan.testing.exchange import Exchange
 from flowspan.testing.ledger import Outcome
 from flowspan.testing.script import Reply
 from flowspan.testing.streaming import StreamedAnswer
 from flowspan.testing.wire.format import Answer, encode
-
-_EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
 
 def deliver(exchange: Exchange, reply: Reply, answer: Answer) -> None:
@@ -20,11 +18,12 @@ def deliver(exchange: Exchange, reply: Reply, answer: Answer) -> None:
     headers = {**exchange.headers(), **reply.headers}
     events = exchange.wire.events
     if exchange.request.stream and events is not None:
-        StreamedAnswer(exchange, events, reply, answer).send({**headers, **_EVENTS})
+        headers |= {"content-type": events.media_type, "cache-control": "no-cache"}
+        StreamedAnswer(exchange, events, reply, answer).send(headers)
     elif reply.fault is not None and reply.fault.kind == "error_event":
         exchange.refuse(replace(reply.fault, kind="status"))
     else:
-        _send_whole(exchange, reply, answer, {**headers, **JSON})
+        _send_whole(exchange, reply, answer, {"content-type": exchange.wire.media_type, **headers})
 
 
 def _send_whole(exchange: Exchange, reply: Reply, answer: Answer, headers: dict[str, str]) -> None:

@@ -63,10 +63,12 @@ class Exchange:
             request_id=self.request.request_id,
             response_id=self.wire.response_id(answer),
         )
-        return self.charges.add(lambda _: entry)
+        return self.charges.add(lambda _: entry) if self.wire.billed else entry
 
     def amend(self, entry: LedgerEntry, *, told: bool) -> None:
         """Corrects an entry: the client had hung up before the last bytes could be sent."""
+        if not self.wire.billed:
+            return
         self.charges.replace(entry, replace(entry, outcome="client_closed", usage_on_wire=told))
 
     def answered(self, status: int) -> None:

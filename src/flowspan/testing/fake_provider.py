@@ -130,7 +130,7 @@ class FakeProvider(ProviderAddress):
             return
         asked, body, fault = route(http.method, http.path), {}, None
         try:
-            body = parse_body(http.body)
+            body = parse_body(http, asked)
         except ValueError as error:
             fault = Fault.http(400, retry_after=None, message=str(error))
         if asked.wire is None:
@@ -170,7 +170,8 @@ class FakeProvider(ProviderAddress):
             return
         exchange.answered(200)
         body = encode(exchange.wire.body(answer))
-        exchange.connection.send(200, {**exchange.headers(), **JSON}, body)
+        headers = {**exchange.headers(), "content-type": exchange.wire.media_type}
+        exchange.connection.send(200, headers, body)
 
     def _next_reply(self, request: ReceivedRequest) -> Reply:
         with self._script_lock:

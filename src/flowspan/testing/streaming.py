@@ -50,7 +50,7 @@ class StreamedAnswer:
             data = frame.data
             fault = self._due_fault(frame)
             if fault is not None and fault.kind == "malformed":
-                data = data[: len(data) // 2] + b"\n\n"
+                data = self.events.malformed(data)
             elif fault is not None:
                 self._break_off(fault, position)
                 return

@@ -76,6 +76,10 @@ class Frame:
     usage: bool = False
 
 
+def _half_an_event(data: bytes) -> bytes:
+    return data[: len(data) // 2] + b"\n\n"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFormat:
     """How one API spells a streamed answer.
@@ -83,10 +87,14 @@ class EventFormat:
     Attributes:
         frames: All events of an answer; the last one never carries content.
         error: The event of an error, from message and number of events sent before it.
+        media_type: Content type of the stream.
+        malformed: What is left of an event that is not well-formed.
     """
 
     frames: Callable[[Answer], Iterator[Frame]]
     error: Callable[[str, int], Frame]
+    media_type: str = "text/event-stream; charset=utf-8"
+    malformed: Callable[[bytes], bytes] = _half_an_event
 
 
 def _no_schema(_body: Mapping[str, Any]) -> Json | None:
@@ -97,47 +105,97 @@ def _no_id(_answer: Answer) -> str | None:
     return None
 
 
+def model_in_body(_path: str, body: Mapping[str, Any]) -> str | None:
+    """The model where most formats name it."""
+    model = body.get("model")
+    return model if isinstance(model, str) else None
+
+
+def streams_if_asked(_path: str, body: Mapping[str, Any]) -> bool:
+    """Whether a stream is asked for where most formats ask for it."""
+    return body.get("stream") is True
+
+
+def parse_json(_headers: Mapping[str, str], body: bytes) -> Json:
+    """The JSON object of a body, empty where there is no body.
+
+    Raises:
+        ValueError: It is something else; the message is fit for an error answer.
+    """
+    if not body:
+        return {}
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise ValueError(f"We could not parse the JSON body of your request: {error}") from None
+    if isinstance(value, dict):
+        return value
+    raise ValueError("The body of your request must be a JSON object")
+
+
+def member(body: Mapping[str, Any], path: str) -> Any:
+    """What a body has at a dotted path; None where it ends early."""
+    found: Any = body
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireFormat:
     """How one API of one provider spells requests and answers.
 
     Attributes:
         name: ``openai.chat``, …
-        provider: ``openai``, ``anthropic``.
+        provider: ``openai``, ``anthropic``, …
         operation: Value of ``gen_ai.operation.name``.
-        path_ending: Paths that end so are requests of this format.
+        path_endings: Paths that end so are requests of this format; the longest ending wins.
         texts: The texts of the prompt in a request body.
-        body: The JSON body of an answer.
+        body: The body of an answer: JSON, or bytes of the media type.
         headers: Headers of every answer, from the request id.
         error: The JSON body of an error, from status, message and request id.
-        output_limit: Keys of the body, one of which may limit the output tokens.
+        output_limit: Members of the body (dotted), one of which may limit the output tokens.
+        choice_count: Member of the body (dotted) that asks for several choices.
         tiers: The service tier that is served for each one that a request may ask for.
         default_tier: The tier served where none of these was asked for.
         schema: The JSON schema that a request body asks its answer to follow.
         events: How an answer is streamed; None where the API does not stream.
         response_id: The id in the body.
         retrievable: True if an answer can be asked for again by its id.
+        model: The model that a path and a body ask for.
+        streams: Whether a path and a body ask for a stream.
+        parse: The members of a request, from its headers and its bytes.
+        media_type: Content type of an answer that is not streamed.
+        billed: False where asking costs nothing (counting tokens): the ledger has no entry.
     """
 
     name: str
     provider: str
     operation: str
-    path_ending: str
+    path_endings: tuple[str, ...]
     texts: Callable[[Mapping[str, Any]], Iterable[str]]
-    body: Callable[[Answer], Json]
+    body: Callable[[Answer], Json | bytes]
     headers: Callable[[str], dict[str, str]]
     error: Callable[[int, str, str], Json]
     output_limit: tuple[str, ...] = ()
+    choice_count: str = "n"
     tiers: Mapping[str, str] = field(default_factory=dict)
     default_tier: str | None = None
     schema: Callable[[Mapping[str, Any]], Json | None] = _no_schema
     events: EventFormat | None = None
     response_id: Callable[[Answer], str | None] = _no_id
     retrievable: bool = False
+    model: Callable[[str, Mapping[str, Any]], str | None] = model_in_body
+    streams: Callable[[str, Mapping[str, Any]], bool] = streams_if_asked
+    parse: Callable[[Mapping[str, str], bytes], Json] = parse_json
+    media_type: str = "application/json"
+    billed: bool = True
 
 
-def encode(value: Json) -> bytes:
-    """JSON without spaces, as the providers send it."""
+def encode(value: Json | bytes) -> bytes:
+    """JSON without spaces, as the providers send it; bytes as they are."""
+    if isinstance(value, bytes):
+        return value
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 

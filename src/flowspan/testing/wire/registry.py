@@ -19,6 +19,11 @@ FORMATS: tuple[WireFormat, ...] = (
     anthropic_messages.FORMAT,
 )
 
+_BY_ENDING = sorted(
+    ((ending, wire) for wire in FORMATS for ending in wire.path_endings),
+    key=lambda row: -len(row[0]),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -37,9 +42,9 @@ def route(method: str, path: str) -> Route:
     """Finds the format, whatever stands before the path's ending and in its query."""
     path = path.partition("?")[0].rstrip("/")
     collection, _, identifier = path.rpartition("/")
-    for wire in FORMATS:
-        if method == "POST" and path.endswith(wire.path_ending):
+    for ending, wire in _BY_ENDING:
+        if method == "POST" and path.endswith(ending):
             return Route(wire)
-        if method == "GET" and wire.retrievable and collection.endswith(wire.path_ending):
+        if method == "GET" and wire.retrievable and collection.endswith(ending):
             return Route(wire, identifier)
     return Route()
