@@ -1,0 +1,1 @@
+"""Drivers: a module per client, each with its ``CLIENT``."""

@@ -1,0 +1,96 @@
+"""How a client is driven: every way of calling a model through it, told as data.
+
+A driver is written the way a user of the client would write it, and knows nothing of flowspan but
+the integrations that see it.  Whoever asks (the tests, the benchmarks, the documentation) walks
+over :data:`Client.ways`, scripts the provider, runs the way, and compares with the provider's ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from flowspan.instrumentation.integration import Integration
+from flowspan.testing import FakeProvider
+
+Ability = Literal["cache", "reasoning", "tools", "choices", "refusal"]
+"""What an answer may have that not every format can say."""
+
+QUESTION = "Tell me a story please"
+"""What every way asks."""
+
+
+class Opened(NamedTuple):
+    """A streamed answer that is open.
+
+    Attributes:
+        subject: What the program holds; the stream is dropped when it is.
+        items: Begins to iterate over it, synchronously or asynchronously.
+        close: Closes it as the client's users do (may return an awaitable); ``None`` where the
+            client has no such thing.
+    """
+
+    subject: Any
+    items: Callable[[], Any]
+    close: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way of calling a model through a client.
+
+    Attributes:
+        call: As a user of the client would name it: ``chat.completions.create``.
+        format: The wire format in the provider's ledger: ``openai.chat``.
+        operation: ``gen_ai.operation.name`` of its span.
+        model: The model asked for; one that the price lists know, unless the provider is free.
+        connect: Makes a client that talks to the provider.
+        run: Makes the call with :data:`QUESTION`; a function, or a coroutine function if
+            ``asynchronous``.  Returns the result, or an ``Opened`` if ``stream``.
+        disconnect: Gives the client's connections back; may return an awaitable.
+        asynchronous: Whether ``run`` is a coroutine function and streams are asynchronous.
+        stream: Whether the answer is streamed.
+        reports: Whether an answer that was read to its end says its tokens.
+        can: What its answers can have.
+        tries: Requests that the client makes when the provider is overloaded (503) once: 2 where
+            it tries again by itself.
+        variant: Told apart from another way with the same call: ``raw``, ``helper``, ``with``.
+    """
+
+    call: str
+    format: str
+    operation: str
+    model: str
+    connect: Callable[[FakeProvider], Any]
+    run: Callable[[Any], Any]
+    disconnect: Callable[[Any], Any] | None = None
+    asynchronous: bool = False
+    stream: bool = False
+    reports: bool = True
+    can: frozenset[Ability] = frozenset()
+    tries: int = 1
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """``chat.completions.create, async, stream``: unique within the client."""
+        marks = ("async" if self.asynchronous else "", "stream" if self.stream else "")
+        return ", ".join(filter(None, (self.call, *marks, self.variant)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """One client and the ways of calling a model through it.
+
+    Attributes:
+        name: As users know it; the name of its integration and of its file.
+        module: What is imported to know whether it is installed.
+        integrations: What sees it, the HTTP libraries below it included.
+        ways: Every call x sync or async x whole or streamed.
+    """
+
+    name: str
+    module: str
+    integrations: tuple[Integration, ...]
+    ways: tuple[Way, ...]
