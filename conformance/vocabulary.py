@@ -2,7 +2,7 @@
 
 A driver is written the way a user of the client would write it, and knows nothing of flowspan but
 the integrations that see it.  Whoever asks (the tests, the benchmarks, the documentation) walks
-over :data:`Client.ways`, scripts the provider, runs the way, and compares with the provider's ledger.
+over ``Client.ways``, scripts the provider, runs the way, and compares with the ledger.
 """
 
 from __future__ import annotations
