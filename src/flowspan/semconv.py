@@ -105,6 +105,7 @@ EVENT_ROUTE_TAKEN: Final = "flowspan.route.taken"
 EVENT_TOKENS_COUNTED: Final = "flowspan.tokens.counted"
 EVENT_FIRST_CHUNK: Final = "flowspan.stream.first_chunk"
 EVENT_RETRY: Final = "flowspan.retry"
+EVENT_TOOL_REQUESTED: Final = "flowspan.tool.requested"
 EVENT_EXCEPTION: Final = "exception"
 
 PROMPT_REASON: Final = "flowspan.prompt.reason"

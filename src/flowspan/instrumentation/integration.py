@@ -158,6 +158,18 @@ class Content(NamedTuple):
     system: Any = None
 
 
+class ToolRequest(NamedTuple):
+    """A tool that a model asked the program to run.
+
+    Attributes:
+        name: The tool's name.
+        call_id: The id by which its answer is sent back, where there is one.
+    """
+
+    name: str | None
+    call_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
     """A row: one place to patch, and what a call there means.
@@ -183,6 +195,7 @@ class Patch:
         before: Events at the start.
         after: Events once the result is known.
         usage: Tokens of a model call, from its result.
+        tools: Tools that the model asks for, from its result.
         content: Messages, asked only when the user wants content.  ``result`` is ``None`` when
             asked for the input before the call.
         join: Makes the joiner of a streamed result; ``None`` when the result is no stream.
@@ -219,6 +232,7 @@ class Patch:
     before: Callable[[Call], Iterable[Event]] | None = None
     after: Callable[[Call, Any], Iterable[Event]] | None = None
     usage: Callable[[Call, Any], Usage | None] | None = None
+    tools: Callable[[Call, Any], Iterable[ToolRequest]] | None = None
     content: Callable[[Call, Any], Content] | None = None
     join: Callable[[Call], Joiner] | None = None
     lazy: Callable[[Call, Any], Any] | None = None

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from flowspan.config import ContentMode
     from flowspan.instrumentation.events import EventLog
-    from flowspan.instrumentation.integration import Content, Event
+    from flowspan.instrumentation.integration import Content, Event, ToolRequest
 
 
 class Invocation(CallFrame):
@@ -230,10 +230,20 @@ class Invocation(CallFrame):
         patch = site.patch
         if site.kind != "llm" or self.replay is not None:
             return None
+        if patch.tools is not None:
+            self._requested_tools(site.ask_all("tools", patch.tools, self.call, result))
         if patch.content is not None and site.machine.content != "off":
             self._record_content(result)
         usage = None if patch.usage is None else site.ask("usage", patch.usage, self.call, result)
         return usage if isinstance(usage, Usage) else None
+
+    def _requested_tools(self, requests: list[ToolRequest]) -> None:
+        for request in requests:
+            attributes = {
+                semconv.TOOL_NAME: request.name,
+                semconv.TOOL_CALL_ID: request.call_id,
+            }
+            self.event(semconv.EVENT_TOOL_REQUESTED, attributes)
 
     def _record_content(self, result: Any) -> None:
         """Record messages; those of the request were recorded before the call."""

@@ -33,6 +33,7 @@ from flowspan.instrumentation.integration import (
     Event,
     Integration,
     Patch,
+    ToolRequest,
 )
 from flowspan.usage import Usage
 
@@ -160,6 +161,10 @@ def _usage(call: Call, result: Any) -> Usage | None:
     return describe.usage_of(shape, body, _answer(call, result))
 
 
+def _tools(call: Call, result: Any) -> Iterable[ToolRequest]:
+    return describe.requested_tools(_sighting(call).shape, _answer(call, result))
+
+
 def _outcome(call: Call, result: Any) -> str | None:
     return describe.error_type(_answer(call, result))
 
@@ -240,6 +245,7 @@ def _rows(library: _Library) -> Iterable[Patch]:
             request=_request,
             response=_response,
             usage=_usage,
+            tools=_tools,
             outcome=_outcome,
             content=_content,
             join=_join,

@@ -11,7 +11,7 @@ close that one and not the stream object.  Retries are counted by the rows of :m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from flowspan import semconv
@@ -26,7 +26,14 @@ from flowspan.instrumentation.clients.wire.providers import Place, place_of
 from flowspan.instrumentation.clients.wire.reading import count, parsed, word
 from flowspan.instrumentation.clients.wire.shape import Answer, Shape
 from flowspan.instrumentation.clients.wire.stream import BodyJoiner
-from flowspan.instrumentation.integration import Attributes, Call, Content, Integration, Patch
+from flowspan.instrumentation.integration import (
+    Attributes,
+    Call,
+    Content,
+    Integration,
+    Patch,
+    ToolRequest,
+)
 from flowspan.usage import Usage
 
 _RAW: Final = "X-Stainless-Raw-Response"
@@ -182,6 +189,9 @@ def _row(targets: Sequence[str], method: _Method) -> Patch:
             return describe.input_content(shape, call.kwargs)
         return describe.output_content(shape, _answer(call, result))
 
+    def tools(call: Call, result: Any) -> Iterable[ToolRequest]:
+        return describe.requested_tools(shape, _answer(call, result))
+
     def join(call: Call) -> BodyJoiner:
         return BodyJoiner(shape, content=call.content)
 
@@ -196,6 +206,7 @@ def _row(targets: Sequence[str], method: _Method) -> Patch:
         failure=_failure,
         salvage=_salvage,
         usage=usage,
+        tools=tools if shape.billed else None,
         outcome=outcome,
         content=content,
         join=join,

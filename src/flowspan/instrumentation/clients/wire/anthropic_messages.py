@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from flowspan import semconv
@@ -19,7 +19,7 @@ from flowspan.instrumentation.clients.wire.reading import (
     words,
 )
 from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
-from flowspan.instrumentation.integration import AttributeValue
+from flowspan.instrumentation.integration import AttributeValue, ToolRequest
 from flowspan.usage import Usage
 
 _REQUEST: Final[Rules] = {
@@ -55,6 +55,12 @@ def _usage(body: Any) -> Usage | None:
         return None
     instalments = usage if isinstance(usage, list) else [usage]
     return Usage.of("anthropic.messages", *instalments) or Usage.of("openai.chat", *instalments)
+
+
+def _tools(body: Any) -> Iterator[ToolRequest]:
+    for block in items(read(body, "content")):
+        if text(read(block, "type")) == "tool_use":
+            yield ToolRequest(word(read(block, "name")), word(read(block, "id")))
 
 
 # --- streams ------------------------------------------------------------------------------------
@@ -132,11 +138,13 @@ MESSAGES: Final = Shape(
     output=lambda body: read(body, "content"),
     marks=Marks(
         text=("text", "partial_json", "thinking"),
+        each=("name",),
         latest=("message", "usage"),
         over=("message_stop",),
     ),
     fold=_fold,
     input=_input,
     messages=lambda body: [message("assistant", parts_of(read(body, "content")))],
+    tools=_tools,
 )
 """``POST …/messages``."""

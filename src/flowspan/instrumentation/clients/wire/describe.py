@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from flowspan.instrumentation.clients.wire.failing import status_error
 from flowspan.instrumentation.clients.wire.providers import Place, provider_of
 from flowspan.instrumentation.clients.wire.reading import text_bytes
 from flowspan.instrumentation.clients.wire.shape import Answer, Shape
-from flowspan.instrumentation.integration import AttributeValue, Content
+from flowspan.instrumentation.integration import AttributeValue, Content, ToolRequest
 from flowspan.usage import Usage, estimate_tokens
 
 Described = dict[str, AttributeValue | None]
@@ -80,6 +80,11 @@ def _completed(shape: Shape, request: Mapping[str, Any], known: Usage, output: i
     if output_tokens is None:
         output_tokens = estimate_tokens(output) if shape.generates else 0
     return replace(known, input_tokens=input_tokens, output_tokens=output_tokens, estimated=True)
+
+
+def requested_tools(shape: Shape, answer: Answer) -> Iterable[ToolRequest]:
+    """Tools that the model asked for, as far as the answer has come."""
+    return () if answer.body is None else shape.tools(answer.body)
 
 
 def input_content(shape: Shape, request: Mapping[str, Any]) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from flowspan import semconv
@@ -27,7 +27,7 @@ from flowspan.instrumentation.clients.wire.reading import (
     words,
 )
 from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
-from flowspan.instrumentation.integration import AttributeValue
+from flowspan.instrumentation.integration import AttributeValue, ToolRequest
 from flowspan.usage import Usage
 
 
@@ -112,6 +112,13 @@ def _output(body: Any) -> Any:
         for choice in items(read(body, "choices"))
         if (said := read(choice, "message")) is not None
     ]
+
+
+def _tools(body: Any) -> Iterator[ToolRequest]:
+    for choice in items(read(body, "choices")):
+        for call in items(read(read(choice, "message"), "tool_calls")):
+            function = read(call, "function") or read(call, "custom")
+            yield ToolRequest(word(read(function, "name")), word(read(call, "id")))
 
 
 # --- streams ------------------------------------------------------------------------------------
@@ -221,12 +228,13 @@ CHAT: Final = Shape(
             "reasoning",
             "refusal",
         ),
-        each=("finish_reason",),
+        each=("finish_reason", "name"),
         latest=("usage",),
     ),
     fold=fold,
     input=_input,
     messages=_messages,
+    tools=_tools,
 )
 """``POST …/chat/completions``."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from flowspan.instrumentation.clients.wire.parts import (
 )
 from flowspan.instrumentation.clients.wire.reading import count, items, read, text, word, word_in
 from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
-from flowspan.instrumentation.integration import AttributeValue
+from flowspan.instrumentation.integration import AttributeValue, ToolRequest
 from flowspan.usage import Usage
 
 _UNFINISHED: Final = frozenset({"queued", "in_progress"})
@@ -67,6 +67,26 @@ def _usage(body: Any) -> Usage | None:
     searches = read(read(read(body, "tool_usage"), "web_search"), "num_requests")
     found = Usage.of("openai.responses", usage, service_tier=tier, web_searches=searches)
     return found or Usage.of("openai.chat", usage, service_tier=tier)
+
+
+_REQUESTS: Final = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "computer_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+    }
+)
+"""Items of an output that the program is to act on; other calls run at the provider."""
+
+
+def _tools(body: Any) -> Iterator[ToolRequest]:
+    for item in items(read(body, "output")):
+        if (kind := text(read(item, "type"))) in _REQUESTS:
+            name = word(read(item, "name")) or str(kind).removesuffix("_call")
+            yield ToolRequest(name, word(read(item, "call_id")))
 
 
 # --- streams ------------------------------------------------------------------------------------
@@ -167,12 +187,14 @@ RESPONSES: Final = Shape(
     output=lambda body: read(body, "output"),
     marks=Marks(
         text=("delta",),
+        each=("name",),
         latest=("response",),
         over=("response.completed", "response.incomplete", "response.failed"),
     ),
     fold=_fold,
     input=_input,
     messages=lambda body: [_message_of(item) for item in items(read(body, "output"))],
+    tools=_tools,
     unfinished=is_unfinished,
 )
 """``POST …/responses``."""

@@ -7,17 +7,22 @@ what a stream added up to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowspan.instrumentation.integration import AttributeValue
+from flowspan.instrumentation.integration import AttributeValue, ToolRequest
 from flowspan.usage import Usage
 
 Body = Mapping[str, Any]
 Converter = Callable[[Any], AttributeValue | None]
 Rules = Mapping[str, tuple[tuple[str, Converter], ...]]
 """By a request's member: the attributes that it gives, each with what makes its value."""
+
+
+def no_tools(_body: Any) -> Iterable[ToolRequest]:
+    """A format in which a model cannot ask for tools."""
+    return ()
 
 
 def never(_body: Any) -> bool:
@@ -84,6 +89,8 @@ class Shape:
         fold: Makes a body of those events of a stream that were kept.
         input: System instructions and input messages, in the conventions' format.
         messages: Output messages of an answer's body.
+        tools: Tools that an answer's body asks the program to run; of a stream their names are
+            kept by the marks.
         unfinished: Whether an answer is only a promise of one, whose tokens nobody knows yet.
     """
 
@@ -103,4 +110,5 @@ class Shape:
     messages: Callable[[Any], Any]
     generates: bool = True
     billed: bool = True
+    tools: Callable[[Any], Iterable[ToolRequest]] = no_tools
     unfinished: Callable[[Any], bool] = never
