@@ -139,8 +139,7 @@ def _deltas(answer: Answer, choice: Choice) -> Iterator[tuple[Json, bool]]:
 
 
 def _frames(answer: Answer) -> Iterator[Frame]:
-    options = answer.request.body.get("stream_options")
-    include_usage = isinstance(options, dict) and bool(options.get("include_usage"))
+    include_usage = openai_common.includes_usage(answer.request.body)
     head = _head(answer, "chat.completion.chunk")
     tail: Json = {"usage": None} if include_usage else {}
 
@@ -176,5 +175,6 @@ FORMAT = WireFormat(
     response_id=_response_id,
     headers=openai_common.headers,
     error=openai_common.error,
+    model=openai_common.model,
     events=EventFormat(frames=_frames, error=openai_common.error_frame),
 )

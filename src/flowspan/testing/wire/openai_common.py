@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flowspan.testing.wire.format import Frame, Json, encode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flowspan.testing.wire.format import Frame, Json, encode, model_in_body
 from flowspan.usage import Usage
 
 TIERS = {
@@ -54,3 +57,31 @@ def input_details(usage: Usage) -> Json:
     if usage.cache_write_tokens is not None:
         details["cache_write_tokens"] = usage.cache_write_tokens
     return details
+
+
+def includes_usage(body: Mapping[str, Any]) -> bool:
+    """Whether a stream was asked to say its tokens."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+def inputs(given: Any) -> Iterator[str]:
+    """The texts of an input; one given as token numbers has a word for each number."""
+    match given:
+        case str(text):
+            yield text
+        case [int(), *_] as tokens:
+            yield " ".join(map(str, tokens))
+        case [*several]:
+            for item in several:
+                yield item if isinstance(item, str) else " ".join(map(str, item))
+
+
+_DEPLOYMENTS = "/deployments/"
+
+
+def model(path: str, body: Mapping[str, Any]) -> str | None:
+    """The model that a request asks for; on Azure the deployment in its path decides."""
+    if _DEPLOYMENTS in path:
+        return path.partition(_DEPLOYMENTS)[2].partition("/")[0]
+    return model_in_body(path, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Any
 
@@ -13,18 +13,6 @@ from flowspan.testing.wire import openai_common
 from flowspan.testing.wire.format import Answer, Json, WireFormat
 
 _DIMENSIONS = 8
-
-
-def _texts(body: Mapping[str, Any]) -> Iterator[str]:
-    """The inputs; one given as token numbers becomes a text with a word for each number."""
-    match body.get("input"):
-        case str(text):
-            yield text
-        case [int(), *_] as tokens:
-            yield " ".join(map(str, tokens))
-        case [*inputs]:
-            for item in inputs:
-                yield item if isinstance(item, str) else " ".join(map(str, item))
 
 
 def _vector(text: str, dimensions: int) -> list[float]:
@@ -59,8 +47,9 @@ FORMAT = WireFormat(
     provider="openai",
     operation="embeddings",
     path_endings=("/embeddings",),
-    texts=_texts,
+    texts=lambda body: openai_common.inputs(body.get("input")),
     body=_body,
     headers=openai_common.headers,
     error=openai_common.error,
+    model=openai_common.model,
 )

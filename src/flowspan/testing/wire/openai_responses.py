@@ -239,6 +239,7 @@ FORMAT = WireFormat(
     response_id=_response_id,
     headers=openai_common.headers,
     error=openai_common.error,
+    model=openai_common.model,
     events=EventFormat(frames=_frames, error=_error_frame),
     retrievable=True,
 )

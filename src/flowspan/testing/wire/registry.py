@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flowspan.testing.wire import (
     anthropic_messages,
     openai_chat,
+    openai_completions,
     openai_embeddings,
     openai_responses,
 )
@@ -16,6 +17,7 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_chat.FORMAT,
     openai_responses.FORMAT,
     openai_embeddings.FORMAT,
+    openai_completions.FORMAT,
     anthropic_messages.FORMAT,
 )
 
