@@ -1,21 +1,105 @@
-"""OpenAI's SDK."""
+"""OpenAI's SDK: chat, responses, the older completions and embeddings, in every way of the SDK.
+
+Versions differ in what they have (``responses``, ``parse`` outside ``beta``); what the installed
+one lacks is no way.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Final
 
 import openai
 
-from conformance.vocabulary import QUESTION, Client, Opened, Way
+from conformance.vocabulary import QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import openai as rows
 from flowspan.testing import FakeProvider
 
-_CHAT: dict[str, Any] = {
-    "model": "gpt-4o",
-    "messages": [{"role": "user", "content": QUESTION}],
-}
-_STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+_MESSAGES: Final = [{"role": "user", "content": QUESTION}]
+_USAGE: Final = {"stream_options": {"include_usage": True}}
+_TOLD: Final[frozenset[Ability]] = frozenset({"cache", "reasoning", "tools", "refusal"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Api:
+    """One resource of the SDK.
+
+    Attributes:
+        resource: Where it is on a client.
+        format: The wire format in the provider's ledger.
+        operation: Of its spans.
+        model: The model asked for.
+        arguments: What else every call has.
+        method: Its method.
+        streamed: What makes a stream report its tokens; ``None`` where nothing is streamed.
+        helpers: Whether there are ``parse`` and ``stream``.
+        can: What its answers can have.
+    """
+
+    resource: str
+    format: str
+    operation: str
+    model: str
+    arguments: Mapping[str, Any]
+    method: str = "create"
+    streamed: Mapping[str, Any] | None = None
+    helpers: bool = False
+    can: frozenset[Ability] = field(default=frozenset())
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The arguments of every call."""
+        return {"model": self.model, **self.arguments}
+
+
+_CHAT: Final = _Api(
+    resource="chat.completions",
+    format="openai.chat",
+    operation="chat",
+    model="gpt-4o",
+    arguments={"messages": _MESSAGES},
+    streamed=_USAGE,
+    helpers=True,
+    can=_TOLD | {"choices"},
+)
+_RESPONSES: Final = _Api(
+    resource="responses",
+    format="openai.responses",
+    operation="chat",
+    model="gpt-4o",
+    arguments={"input": QUESTION},
+    streamed={},
+    helpers=True,
+    can=_TOLD,
+)
+_COMPLETIONS: Final = _Api(
+    resource="completions",
+    format="openai.completions",
+    operation="text_completion",
+    model="gpt-3.5-turbo-instruct",
+    arguments={"prompt": QUESTION},
+    streamed=_USAGE,
+    can=frozenset({"choices"}),
+)
+_EMBEDDINGS: Final = _Api(
+    resource="embeddings",
+    format="openai.embeddings",
+    operation="embeddings",
+    model="text-embedding-3-small",
+    arguments={"input": QUESTION},
+)
+_APIS: Final = (
+    _CHAT,
+    _RESPONSES,
+    _COMPLETIONS,
+    _EMBEDDINGS,
+)
+
+
+# --- clients --------------------------------------------------------------------------------------
 
 
 def _connect(provider: FakeProvider) -> openai.OpenAI:
@@ -30,47 +114,165 @@ def _close(client: Any) -> Any:
     return client.close()
 
 
-def _chat(client: Any) -> Any:
-    return client.chat.completions.create(**_CHAT)
+def _has(path: str) -> bool:
+    """Whether the installed version's client has that."""
+    client = openai.OpenAI(base_url="http://127.0.0.1", api_key="sk-test")
+    try:
+        attrgetter(path)(client)
+    except AttributeError:
+        return False
+    finally:
+        client.close()
+    return True
 
 
-def _chat_stream(client: Any) -> Opened:
-    stream = client.chat.completions.create(**_CHAT, **_STREAMED)
-    return Opened(stream, stream.__iter__, stream.close)
+# --- ways -----------------------------------------------------------------------------------------
+
+_Run = Callable[[Any], Any]
+_Runs = tuple[_Run, _Run]
+"""The same for a synchronous and for an asynchronous client."""
 
 
-async def _async_chat(client: Any) -> Any:
-    return await client.chat.completions.create(**_CHAT)
+def _whole(path: str, arguments: Mapping[str, Any]) -> _Runs:
+    def run(client: Any) -> Any:
+        return attrgetter(path)(client)(**arguments)
+
+    async def run_async(client: Any) -> Any:
+        return await attrgetter(path)(client)(**arguments)
+
+    return run, run_async
 
 
-async def _async_chat_stream(client: Any) -> Opened:
-    stream = await client.chat.completions.create(**_CHAT, **_STREAMED)
-    return Opened(stream, stream.__aiter__, stream.close)
+def _raw(path: str, arguments: Mapping[str, Any]) -> _Runs:
+    def run(client: Any) -> Any:
+        return attrgetter(path)(client)(**arguments).parse()
+
+    async def run_async(client: Any) -> Any:
+        return (await attrgetter(path)(client)(**arguments)).parse()
+
+    return run, run_async
 
 
-def _ways() -> tuple[Way, ...]:
+def _with(path: str, arguments: Mapping[str, Any]) -> _Runs:
+    def run(client: Any) -> Any:
+        with attrgetter(path)(client)(**arguments) as response:
+            return response.parse()
+
+    async def run_async(client: Any) -> Any:
+        async with attrgetter(path)(client)(**arguments) as response:
+            return await response.parse()
+
+    return run, run_async
+
+
+def _stream(path: str, arguments: Mapping[str, Any]) -> _Runs:
+    def run(client: Any) -> Opened:
+        stream = attrgetter(path)(client)(**arguments, stream=True)
+        return Opened(stream, stream.__iter__, stream.close)
+
+    async def run_async(client: Any) -> Opened:
+        stream = await attrgetter(path)(client)(**arguments, stream=True)
+        return Opened(stream, stream.__aiter__, stream.close)
+
+    return run, run_async
+
+
+def _raw_stream(path: str, arguments: Mapping[str, Any]) -> _Runs:
+    def run(client: Any) -> Opened:
+        stream = attrgetter(path)(client)(**arguments, stream=True).parse()
+        return Opened(stream, stream.__iter__, stream.close)
+
+    async def run_async(client: Any) -> Opened:
+        stream = (await attrgetter(path)(client)(**arguments, stream=True)).parse()
+        return Opened(stream, stream.__aiter__, stream.close)
+
+    return run, run_async
+
+
+def _lines(path: str, arguments: Mapping[str, Any]) -> _Runs:
+    def run(client: Any) -> Opened:
+        response = attrgetter(path)(client)(**arguments, stream=True).__enter__()
+        return Opened(response, response.iter_lines, response.close)
+
+    async def run_async(client: Any) -> Opened:
+        response = await attrgetter(path)(client)(**arguments, stream=True).__aenter__()
+        return Opened(response, response.iter_lines, response.close)
+
+    return run, run_async
+
+
+def _helper(path: str, arguments: Mapping[str, Any]) -> _Runs:
+    def run(client: Any) -> Opened:
+        stream = attrgetter(path)(client)(**arguments).__enter__()
+        return Opened(stream, stream.__iter__, stream.close)
+
+    async def run_async(client: Any) -> Opened:
+        stream = await attrgetter(path)(client)(**arguments).__aenter__()
+        return Opened(stream, stream.__aiter__, stream.close)
+
+    return run, run_async
+
+
+_VARIANTS: Final[tuple[tuple[str, str, Callable[..., _Runs], Callable[..., _Runs]], ...]] = (
+    ("", "", _whole, _stream),
+    ("raw", "with_raw_response.", _raw, _raw_stream),
+    ("streaming response", "with_streaming_response.", _with, _lines),
+)
+"""Name, what stands before the method, and how it is called whole and streamed."""
+
+
+def _paired(api: _Api, call: str, runs: _Runs, **more: Any) -> Iterator[Way]:
     shared: dict[str, Any] = {
-        "call": "chat.completions.create",
-        "format": "openai.chat",
-        "operation": "chat",
-        "model": "gpt-4o",
+        "call": call,
+        "format": api.format,
+        "operation": api.operation,
+        "model": api.model,
         "disconnect": _close,
-        "can": frozenset({"cache", "reasoning", "tools", "choices", "refusal"}),
+        "can": api.can,
         "tries": 2,
+        **more,
     }
-    synchronous = {**shared, "connect": _connect}
-    asynchronous = {**shared, "connect": _connect_async, "asynchronous": True}
-    return (
-        Way(**synchronous, run=_chat),
-        Way(**synchronous, run=_chat_stream, stream=True),
-        Way(**asynchronous, run=_async_chat),
-        Way(**asynchronous, run=_async_chat_stream, stream=True),
-    )
+    run, run_async = runs
+    yield Way(**shared, connect=_connect, run=run)
+    yield Way(**shared, connect=_connect_async, run=run_async, asynchronous=True)
 
 
-CLIENT = Client(
+def _plain(api: _Api) -> Iterator[Way]:
+    call = f"{api.resource}.{api.method}"
+    for variant, prefix, whole, streamed in _VARIANTS:
+        path = f"{api.resource}.{prefix}{api.method}"
+        yield from _paired(api, call, whole(path, api.known), variant=variant)
+        if api.streamed is not None:
+            runs = streamed(path, {**api.known, **api.streamed})
+            yield from _paired(api, call, runs, variant=variant, stream=True)
+
+
+def _helped(api: _Api) -> Iterator[Way]:
+    """``parse``, which takes any text where it is told of no class, and ``stream``."""
+    streamed = {**api.known, **(api.streamed or {})}
+    if parse := _place_of(f"{api.resource}.parse"):
+        yield from _paired(api, parse, _whole(parse, api.known))
+    if stream := _place_of(f"{api.resource}.stream"):
+        yield from _paired(api, stream, _helper(stream, streamed), stream=True)
+
+
+def _place_of(path: str) -> str | None:
+    """Where the installed version has it: at its own place, or still under ``beta``."""
+    return next(filter(_has, (path, f"beta.{path}")), None)
+
+
+def _ways() -> Iterator[Way]:
+    for api in _APIS:
+        if not _has(api.resource):
+            continue
+        yield from _plain(api)
+        if api.helpers:
+            yield from _helped(api)
+
+
+CLIENT: Final = Client(
     name="openai",
     module="openai",
     integrations=(rows.INTEGRATION, *http.INTEGRATIONS, *bodies.INTEGRATIONS),
-    ways=_ways(),
+    ways=tuple(_ways()),
 )
