@@ -83,12 +83,14 @@ def assert_normal(usage: Usage) -> None:
     if usage.input_tokens is not None:
         cached = (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
         assert cached <= usage.input_tokens
-        assert (usage.input_audio_tokens or 0) <= usage.input_tokens
+        heard_and_seen = (usage.input_audio_tokens or 0) + (usage.input_image_tokens or 0)
+        assert heard_and_seen <= usage.input_tokens
     if usage.cache_write_tokens is not None:
         assert (usage.cache_write_1h_tokens or 0) <= usage.cache_write_tokens
     if usage.output_tokens is not None:
         assert (usage.reasoning_tokens or 0) <= usage.output_tokens
-        assert (usage.output_audio_tokens or 0) <= usage.output_tokens
+        said_and_drawn = (usage.output_audio_tokens or 0) + (usage.output_image_tokens or 0)
+        assert said_and_drawn <= usage.output_tokens
 
 
 class TestShapes:
@@ -259,6 +261,77 @@ class TestShapes:
         assert from_dictionaries == from_objects
         if from_dictionaries is not None:
             assert_normal(from_dictionaries)
+
+
+class TestModalities:
+    def test_images_come_out_of_an_image_model(self) -> None:
+        """Older answers do not say that their output is images; newer ones say what of it is."""
+        told = {
+            "input_tokens": 50,
+            "output_tokens": 30,
+            "input_tokens_details": {"image_tokens": 40},
+        }
+        detailed = {**told, "output_tokens_details": {"image_tokens": 25, "text_tokens": 5}}
+
+        silent, exact = Usage.of("openai.images", told), Usage.of("openai.images", detailed)
+
+        assert silent == Usage(
+            input_tokens=50, output_tokens=30, input_image_tokens=40, output_image_tokens=30
+        )
+        assert exact is not None
+        assert exact.output_image_tokens == 25
+
+    def test_audio_is_counted_in_tokens_or_in_seconds(self) -> None:
+        """A length is a number with a fraction; no token is invented for it."""
+        tokens = {
+            "type": "tokens",
+            "input_tokens": 14,
+            "output_tokens": 45,
+            "input_token_details": {"audio_tokens": 12, "text_tokens": 2},
+        }
+
+        assert Usage.of("openai.audio", tokens) == Usage(
+            input_tokens=14, output_tokens=45, input_audio_tokens=12
+        )
+        assert Usage.of("openai.audio", {"type": "duration", "seconds": 9.5}) == Usage(
+            audio_seconds=9.5
+        )
+        assert Usage.of("openai.audio", {"seconds": "9"}) is None
+
+    def test_a_realtime_answer_tells_what_of_the_cached_input_was_audio(self) -> None:
+        """Two levels below the usage."""
+        usage = Usage.of(
+            "openai.realtime",
+            {
+                "input_tokens": 100,
+                "output_tokens": 50,
+                "input_token_details": {
+                    "cached_tokens": 30,
+                    "audio_tokens": 60,
+                    "cached_tokens_details": {"text_tokens": 20, "audio_tokens": 10},
+                },
+                "output_token_details": {"audio_tokens": 20, "text_tokens": 30},
+            },
+        )
+
+        assert usage == Usage(
+            input_tokens=100,
+            output_tokens=50,
+            cache_read_tokens=30,
+            input_audio_tokens=60,
+            cache_read_audio_tokens=10,
+            output_audio_tokens=20,
+        )
+
+    def test_modalities_are_told_where_there_are_any(self) -> None:
+        usage = Usage(input_tokens=9, input_audio_tokens=0, input_image_tokens=4, audio_seconds=1.5)
+
+        assert usage.attributes() == {
+            "gen_ai.usage.input_tokens": 9,
+            "gen_ai.usage.image.input_tokens": 4,
+            "flowspan.usage.audio_seconds": 1.5,
+        }
+        assert usage.plus(usage).audio_seconds == 3
 
 
 class TestNormalForm:

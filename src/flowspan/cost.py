@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from flowspan.semconv import Kind
     from flowspan.usage import Usage
 
-FETCH: Final = "fetch_response"
-"""The operation that asks again for an answer which was paid for when it was made."""
+UNBILLED: Final = frozenset({"fetch_response", "moderation"})
+"""Operations that are free: an answer that is asked for again was paid for when it was made."""
 
 _PLACE: Final = (semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
 
@@ -52,7 +52,7 @@ class CostHook:
         known = visit.attributes
         if outcome.replayed or known.get(semconv.CACHE_HIT):
             return self._replayed(visit)
-        if outcome.usage is None and known.get(semconv.OPERATION_NAME) == FETCH:
+        if outcome.usage is None and known.get(semconv.OPERATION_NAME) in UNBILLED:
             return {semconv.COST_STATUS: "free"}
         if outcome.usage is None:
             if outcome.error is not None or known.get(semconv.ERROR_TYPE) is not None:
@@ -96,7 +96,12 @@ class CostHook:
         if not (usage.cache_read_tokens or usage.cache_write_tokens):
             return price.amount
         plain = replace(
-            usage, cache_read_tokens=None, cache_write_tokens=None, cache_write_1h_tokens=None
+            usage,
+            cache_read_tokens=None,
+            cache_read_audio_tokens=None,
+            cache_read_image_tokens=None,
+            cache_write_tokens=None,
+            cache_write_1h_tokens=None,
         )
         uncached = self._price(visit.attributes, plain, visit.started_ns)
         return price.amount if uncached is None else uncached.amount

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flowspan import semconv
-from flowspan.usageshapes import add, as_count, as_word, read
+from flowspan.usageshapes import add, as_count, as_length, as_word, read
 
 BYTES_PER_TOKEN: Final = 4
 """UTF-8 bytes per token, for estimates.
@@ -40,6 +40,12 @@ class Usage:
         reasoning_tokens: The part of the output spent on reasoning.
         input_audio_tokens: The part of the input that is audio.
         output_audio_tokens: The part of the output that is audio.
+        input_image_tokens: The part of the input that is images.
+        output_image_tokens: The part of the output that is images.
+        cache_read_audio_tokens: The part of what was read from a cache that is audio.
+        cache_read_image_tokens: The part of what was read from a cache that is images.
+        audio_seconds: Length of the audio that is charged by its length (transcriptions).
+        characters: Characters of input, where those are charged (speech).
         web_searches: Searches that the provider ran and charges beside the tokens.
         service_tier: What the provider says it served the call as: ``batch``, ``flex``, …
         estimated: True where any number was estimated instead of reported.
@@ -53,6 +59,12 @@ class Usage:
     reasoning_tokens: int | None = None
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    cache_read_audio_tokens: int | None = None
+    cache_read_image_tokens: int | None = None
+    audio_seconds: float | None = None
+    characters: int | None = None
     web_searches: int | None = None
     service_tier: str | None = None
     estimated: bool = False
@@ -62,6 +74,8 @@ class Usage:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 0):
                 object.__setattr__(self, name, as_count(value))
+        if self.audio_seconds is not None:
+            object.__setattr__(self, "audio_seconds", as_length(self.audio_seconds))
         if self.service_tier is not None:
             object.__setattr__(self, "service_tier", as_word(self.service_tier))
         for part, whole, neighbour in _PART_OF:
@@ -119,18 +133,22 @@ class Usage:
         }
         return Usage(
             **counts,
+            audio_seconds=add(self.audio_seconds, other.audio_seconds),
             service_tier=self.service_tier if self.service_tier == other.service_tier else None,
             estimated=self.estimated or other.estimated,
         )
 
-    def attributes(self) -> dict[str, int | str | bool]:
+    def attributes(self) -> dict[str, float | str | bool]:
         """The attributes of a model call's span; what is not known is left out."""
-        found: dict[str, int | str | bool] = {}
+        found: dict[str, float | str | bool] = {}
         for name, keys in _ATTRIBUTES:
             value = getattr(self, name)
             if value is not None:
                 for key in keys:
                     found[key] = value
+        for name, key in _MODALITIES:
+            if value := getattr(self, name):
+                found[key] = value
         if self.estimated:
             found[semconv.USAGE_ESTIMATED] = True
         return found
@@ -145,17 +163,28 @@ COUNTS: Final[tuple[str, ...]] = (
     "reasoning_tokens",
     "input_audio_tokens",
     "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+    "cache_read_audio_tokens",
+    "cache_read_image_tokens",
+    "characters",
     "web_searches",
 )
-"""The fields of :class:`Usage` that are numbers."""
+"""The fields of :class:`Usage` that are whole numbers."""
 
 _PART_OF: Final = (
     ("cache_read_tokens", "input_tokens", None),
     ("cache_write_tokens", "input_tokens", "cache_read_tokens"),
     ("cache_write_1h_tokens", "cache_write_tokens", None),
     ("input_audio_tokens", "input_tokens", None),
+    ("input_image_tokens", "input_tokens", "input_audio_tokens"),
+    ("cache_read_audio_tokens", "cache_read_tokens", None),
+    ("cache_read_audio_tokens", "input_audio_tokens", None),
+    ("cache_read_image_tokens", "cache_read_tokens", "cache_read_audio_tokens"),
+    ("cache_read_image_tokens", "input_image_tokens", None),
     ("reasoning_tokens", "output_tokens", None),
     ("output_audio_tokens", "output_tokens", None),
+    ("output_image_tokens", "output_tokens", "output_audio_tokens"),
 )
 
 _ATTRIBUTES: Final = (
@@ -166,6 +195,18 @@ _ATTRIBUTES: Final = (
     ("reasoning_tokens", (semconv.USAGE_REASONING,)),
     ("service_tier", (semconv.SERVICE_TIER,)),
 )
+
+_MODALITIES: Final = (
+    ("input_audio_tokens", semconv.USAGE_AUDIO_INPUT),
+    ("output_audio_tokens", semconv.USAGE_AUDIO_OUTPUT),
+    ("cache_read_audio_tokens", semconv.USAGE_AUDIO_CACHE_READ),
+    ("input_image_tokens", semconv.USAGE_IMAGE_INPUT),
+    ("output_image_tokens", semconv.USAGE_IMAGE_OUTPUT),
+    ("cache_read_image_tokens", semconv.USAGE_IMAGE_CACHE_READ),
+    ("audio_seconds", semconv.USAGE_AUDIO_SECONDS),
+    ("characters", semconv.USAGE_CHARACTERS),
+)
+"""Told only where there are any: nearly all calls have none."""
 
 
 def from_openai_chat(usage: Any, *, service_tier: object = None) -> Usage | None:

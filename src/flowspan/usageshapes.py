@@ -6,7 +6,12 @@ A format is a table (:data:`SHAPES`); one reader serves SDK objects and dictiona
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
+
+_Number = TypeVar("_Number", int, float)
+
+_LENGTH: Final = "audio_seconds"
+"""The one field that is no count."""
 
 _LARGEST_COUNT: Final = 2**53
 """Beyond this a number is no count of tokens; it also stays exact in every JSON reader."""
@@ -18,7 +23,7 @@ class Row(NamedTuple):
     Attributes:
         field: The field of ``Usage``, or a count that only completes others; where several
             rows name one field, the largest count is taken.
-        inside: The member that holds it; ``""`` for the usage object itself.
+        inside: The member (dotted) that holds it; ``""`` for the usage object itself.
         name: Its name there.
     """
 
@@ -35,12 +40,14 @@ class Shape(NamedTuple):
         beside: Parts that are counted beside their whole instead of inside it.
         tiers: Names of what tells the service tier.
         fixed: Counts that follow from the format.
+        entire: Parts that are all of their whole, unless said otherwise.
     """
 
     rows: tuple[Row, ...]
     beside: tuple[tuple[str, str], ...] = ()
     tiers: tuple[str, ...] = ()
     fixed: Mapping[str, int] = {}
+    entire: tuple[tuple[str, str], ...] = ()
 
 
 SHAPES: Final[dict[str, Shape]] = {
@@ -68,6 +75,55 @@ SHAPES: Final[dict[str, Shape]] = {
             Row("cache_read_tokens", "input_tokens_details", "cached_tokens"),
             Row("cache_write_tokens", "input_tokens_details", "cache_write_tokens"),
             Row("reasoning_tokens", "output_tokens_details", "reasoning_tokens"),
+        ),
+    ),
+    # Images: what comes out is images, and only the newer models say what of it is text.
+    "openai.images": Shape(
+        rows=(
+            Row("input_tokens", "", "input_tokens"),
+            Row("output_tokens", "", "output_tokens"),
+            Row("cache_read_tokens", "input_tokens_details", "cached_tokens"),
+            Row("input_image_tokens", "input_tokens_details", "image_tokens"),
+            Row("output_image_tokens", "output_tokens_details", "image_tokens"),
+        ),
+        entire=(("output_image_tokens", "output_tokens"),),
+    ),
+    # Audio: tokens, or the length of what was heard.  The details' name lacks an "s".
+    "openai.audio": Shape(
+        rows=(
+            Row("input_tokens", "", "input_tokens"),
+            Row("output_tokens", "", "output_tokens"),
+            Row("audio_seconds", "", "seconds"),
+            Row("input_audio_tokens", "input_token_details", "audio_tokens"),
+        ),
+    ),
+    # Speech: what comes out is audio.
+    "openai.speech": Shape(
+        rows=(
+            Row("input_tokens", "", "input_tokens"),
+            Row("output_tokens", "", "output_tokens"),
+        ),
+        entire=(("output_audio_tokens", "output_tokens"),),
+    ),
+    "openai.realtime": Shape(
+        rows=(
+            Row("input_tokens", "", "input_tokens"),
+            Row("output_tokens", "", "output_tokens"),
+            Row("audio_seconds", "", "seconds"),
+            Row("cache_read_tokens", "input_token_details", "cached_tokens"),
+            Row("input_audio_tokens", "input_token_details", "audio_tokens"),
+            Row("input_image_tokens", "input_token_details", "image_tokens"),
+            Row(
+                "cache_read_audio_tokens",
+                "input_token_details.cached_tokens_details",
+                "audio_tokens",
+            ),
+            Row(
+                "cache_read_image_tokens",
+                "input_token_details.cached_tokens_details",
+                "image_tokens",
+            ),
+            Row("output_audio_tokens", "output_token_details", "audio_tokens"),
         ),
     ),
     # Embeddings have no output, which is known and therefore 0.
@@ -100,7 +156,7 @@ SHAPES: Final[dict[str, Shape]] = {
 """The wire formats that ``Usage.of`` reads."""
 
 
-def read(shape: str, values: tuple[Any, ...]) -> tuple[dict[str, int], str | None]:
+def read(shape: str, values: tuple[Any, ...]) -> tuple[dict[str, Any], str | None]:
     """The counts of a provider's usage, by field of ``Usage``, and the service tier if it is said.
 
     Args:
@@ -111,7 +167,7 @@ def read(shape: str, values: tuple[Any, ...]) -> tuple[dict[str, int], str | Non
         Only what was found, parts counted beside their whole being added to it.
     """
     form = SHAPES[shape]
-    counts: dict[str, int] = {}
+    counts: dict[str, Any] = {}
     words: list[str] = []
     for value in values:
         try:
@@ -132,22 +188,29 @@ def as_count(value: object) -> int | None:
     return int(value)
 
 
+def as_length(value: object) -> float | None:
+    """``value`` if it is a length in time: a number of seconds, not negative, not absurd."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if 0 <= value <= _LARGEST_COUNT else None
+
+
 def as_word(value: object) -> str | None:
     """``value`` in lower case if it is a text with something in it."""
     return (value.strip().lower() or None) if isinstance(value, str) else None
 
 
-def _read(value: Any, form: Shape, counts: dict[str, int], words: list[str]) -> None:
+def _read(value: Any, form: Shape, counts: dict[str, Any], words: list[str]) -> None:
     """Take from one usage object whatever it says beyond the others."""
     last = ""
     top = members = _members(value)
     for field, inside, name in form.rows:
         if inside != last:
-            last, members = inside, _members(top.get(inside))
+            last, members = inside, _inside(top, inside)
         count = members.get(name)
         if count is not None:
             if type(count) is not int or count > _LARGEST_COUNT:
-                count = as_count(count)
+                count = as_length(count) if field == _LENGTH else as_count(count)
             if count is not None and count > counts.get(field, -1):
                 counts[field] = count
     for name in form.tiers:
@@ -163,6 +226,13 @@ class _Attributes:
 
     def __init__(self, value: object) -> None:
         self.get = lambda name: getattr(value, name, None)
+
+
+def _inside(top: Any, path: str) -> Any:
+    """The members of the member at a dotted path."""
+    for name in path.split("."):
+        top = _members(top.get(name))
+    return top
 
 
 def _members(value: Any) -> Mapping[str, Any] | _Attributes:
@@ -181,7 +251,7 @@ def _members(value: Any) -> Mapping[str, Any] | _Attributes:
 _NOT_PYDANTIC: Final = object()
 
 
-def _complete(counts: dict[str, int], form: Shape) -> None:
+def _complete(counts: dict[str, Any], form: Shape) -> None:
     """Make the counts inclusive, and drop those that only served to find out."""
     everything = counts.pop("everything", None)
     written = add(counts.pop("cache_write_5m_tokens", None), counts.get("cache_write_1h_tokens"))
@@ -194,6 +264,9 @@ def _complete(counts: dict[str, int], form: Shape) -> None:
     if everything and reasoning and output is not None:
         beside = counts.get("input_tokens", 0) + output + reasoning == everything
         counts["output_tokens"] = output + reasoning if beside else output
+    for part, whole in form.entire:
+        if whole in counts:
+            counts.setdefault(part, counts[whole])
     counts.update(form.fixed)
 
 
@@ -202,7 +275,7 @@ def _telling(words: list[str]) -> str:
     return next((word for word in words if word != "standard"), words[0])
 
 
-def add(left: int | None, right: int | None) -> int | None:
+def add(left: _Number | None, right: _Number | None) -> _Number | None:
     """The sum of two counts; one that is not known adds nothing."""
     if left is None or right is None:
         return right if left is None else left

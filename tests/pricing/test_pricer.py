@@ -60,6 +60,36 @@ class TestByHand:
                 "0.20625",  # 30000*3 + 50000*0.3 + 15000*3.75 + 5000*6 + 1000*15
             ),
             # the same beyond 200 000 tokens: 6 in, 22.50 out, for all of them
+            # 5 in, 8 for images; 10 out, 32 for images
+            (
+                "openai",
+                "gpt-image-1.5",
+                Usage(
+                    input_tokens=100,
+                    output_tokens=50,
+                    input_image_tokens=30,
+                    output_image_tokens=50,
+                ),
+                "0.00219",  # 70*5 + 30*8 + 50*32
+            ),
+            # 4 in, 0.40 cached, 32 and 0.40 for audio; 16 out, 64 for audio
+            (
+                "openai",
+                "gpt-realtime",
+                Usage(
+                    input_tokens=100,
+                    output_tokens=50,
+                    cache_read_tokens=30,
+                    input_audio_tokens=60,
+                    cache_read_audio_tokens=10,
+                    output_audio_tokens=20,
+                ),
+                "0.003452",  # 20*4 + 20*0.4 + 50*32 + 10*0.4 + 30*16 + 20*64
+            ),
+            # 0.36 an hour
+            ("openai", "whisper-1", Usage(audio_seconds=9.5), "0.00095"),
+            # 15 for a million characters
+            ("openai", "tts-1", Usage(characters=100), "0.0015"),
             (
                 "anthropic",
                 "claude-sonnet-4-5",
@@ -228,7 +258,7 @@ class TestNames:
             ("litellm", "someone/some-model"),
             ("openai", None),
             (None, None),
-            ("openai", "whisper-1"),  # priced by the minute, which no usage says
+            ("openai", "whisper-1"),  # priced by the hour, which a count of tokens does not say
             ("cerebras", "qwen-3-coder-480b"),  # listed, but without a price
             ("openrouter", "stealth/crouton-alpha"),
         ],

@@ -63,10 +63,16 @@ _UNCOUNTED: Final = frozenset(
         "storage_searches_kcount",
     }
 )
-"""Keys for what :class:`Usage` does not count: they add nothing to a price."""
+"""Keys for what few calls have: where a usage counts none of it, they add nothing to a price."""
 
 _CHARGED: Final = frozenset({"input_mtok", "output_mtok", "requests_kcount"})
 """Without a rate for one of these a list says nothing about a call that is counted in tokens."""
+
+_MEASURED: Final = (
+    ("audio_seconds", frozenset({"audio_hours", "input_audio_hours"})),
+    ("characters", frozenset({"input_mchars"})),
+)
+"""Fields of a usage that are charged in place of tokens, and keys of which one must price them."""
 
 _FREE: Final = (
     ("*", "*:free"),  # the suffix under which OpenRouter serves a model for nothing
@@ -92,8 +98,25 @@ _COUNTS: Final = (
     ("input_audio_tokens", "input_audio_tokens"),
     ("output_audio_tokens", "output_audio_tokens"),
     ("web_searches", "web_searches"),
+    ("input_image_tokens", "input_image_tokens"),
+    ("output_image_tokens", "output_image_tokens"),
+    ("cache_read_audio_tokens", "cache_audio_read_tokens"),
+    ("cache_read_image_tokens", "cache_image_read_tokens"),
+    ("audio_seconds", "audio_seconds"),
+    ("audio_seconds", "input_audio_seconds"),
+    ("characters", "input_characters"),
 )
 """Fields of our usage and of theirs."""
+
+_RARE: Final = (
+    "input_image_tokens",
+    "output_image_tokens",
+    "cache_read_audio_tokens",
+    "cache_read_image_tokens",
+    "audio_seconds",
+    "characters",
+)
+"""Fields of a usage that leave the price to genai-prices, where a list has a rate for them."""
 
 
 def listed_usage(usage: Usage) -> ListedUsage:
@@ -198,11 +221,14 @@ class _Entry(NamedTuple):
         rates = {key: value for key, value in vars(listed).items() if value is not None}
         if not rates:
             return self._without_rates()
-        if not _CHARGED & rates.keys():
-            return UNKNOWN
-        if not rates.keys() <= _PARTS.keys() | _UNCOUNTED:
-            return _Calculated(listed, self.provider.id, self.model.id)
-        return Rated(_rates(rates), SOURCE, self.provider.id, self.model.id)
+        calculated = _Calculated(listed, self.provider.id, self.model.id)
+        charged = bool(_CHARGED & rates.keys())
+        if charged and not rates.keys() <= _PARTS.keys() | _UNCOUNTED:
+            return calculated
+        usual: Quote = UNKNOWN
+        if charged:
+            usual = Rated(_rates(rates), SOURCE, self.provider.id, self.model.id)
+        return _Particular(usual, calculated) if rates.keys() & _UNCOUNTED else usual
 
     def _without_rates(self) -> Quote:
         for provider, model in _FREE:
@@ -243,7 +269,7 @@ class _Calculated(NamedTuple):
 
     def price(self, usage: Usage) -> Price | None:
         """The price; ``None`` where the usage lacks what the list needs."""
-        if usage.input_tokens is None or usage.output_tokens is None:
+        if not self._is_told(usage):
             return None
         try:
             cost = self.listed.calc_price(listed_usage(usage))
@@ -258,6 +284,26 @@ class _Calculated(NamedTuple):
             self.provider,
             self.model,
         )
+
+    def _is_told(self, usage: Usage) -> bool:
+        """Whether a usage says what the list charges: tokens, or what is measured in place."""
+        if usage.input_tokens is not None and usage.output_tokens is not None:
+            return True
+        rates = {key for key, value in vars(self.listed).items() if value is not None}
+        return any(getattr(usage, field) and rates & keys for field, keys in _MEASURED)
+
+
+class _Particular(NamedTuple):
+    """A quote of a list with rates for what few usages have: those are left to genai-prices."""
+
+    usual: Quote
+    calculated: _Calculated
+
+    def price(self, usage: Usage) -> Price | None:
+        """The price; ``None`` if it is not known."""
+        if any(getattr(usage, name) for name in _RARE):
+            return self.calculated.price(usage)
+        return self.usual.price(usage)
 
 
 class _Recalculated(NamedTuple):
