@@ -17,7 +17,6 @@ from openai.types.responses import ResponseUsage
 from flowspan.usage import (
     COUNTS,
     Usage,
-    estimate_tokens,
     from_anthropic,
     from_openai_chat,
     from_openai_embeddings,
@@ -434,21 +433,3 @@ class TestAttributes:
 
     def test_what_is_not_known_is_absent(self) -> None:
         assert Usage(output_tokens=3).attributes() == {"gen_ai.usage.output_tokens": 3}
-
-
-class TestEstimates:
-    @pytest.mark.parametrize(
-        ("text", "tokens"),
-        [
-            ("", 0),
-            ("a", 1),
-            ("abcd", 1),
-            ("abcde", 2),
-            (400, 100),
-            (-3, 0),
-            ("日本語", 3),
-            ("\ud800", 1),
-        ],
-    )
-    def test_four_bytes_are_about_one_token(self, text: str | int, tokens: int) -> None:
-        assert estimate_tokens(text) == tokens

@@ -11,7 +11,8 @@ from opentelemetry._logs import get_logger
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from flowspan import safety, semconv
+from flowspan import estimates, safety, semconv
+from flowspan.bytepairs import BytePairs
 from flowspan.cost import CostHook
 from flowspan.delivery.deadline import process_deadline
 from flowspan.delivery.endings import Endings
@@ -129,9 +130,11 @@ class Assembly:
             hooks=(CostHook(self._pricer(), self._instruments),),
             detail=self.settings.detail,
             content=self.settings.content,
+            asks_for_usage=self.settings.stream_usage == "request",
         )
         self.patcher = Patcher(machine)
         http.configure(self.settings.http_hosts)
+        estimates.configure(BytePairs() if self.settings.estimates == "tiktoken" else None)
         for integration in self._integrations():
             safety.guarded(f"{integration.name} rows", self._install, self.patcher, integration)
         self._carry_contexts()

@@ -14,6 +14,8 @@ from typing import Any, Final, Literal, NamedTuple
 Detail = Literal["minimal", "normal", "full"]
 ContentMode = Literal["off", "hash", "redacted", "full"]
 EventSignal = Literal["span", "log", "both"]
+StreamUsage = Literal["estimate", "request"]
+Estimates = Literal["bytes", "tiktoken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class Settings:
         map_path: A span map for in-house code.
         prices_path: A price override file.
         http_hosts: Further hosts whose plain HTTP calls are model calls.
+        stream_usage: Whether streams are asked for their usage where their program does not.
+        estimates: How tokens are counted where nobody says them.
         events: Where events go.
         shutdown_seconds: The longest that exit may wait for exporters, all signals together.
         invocation: Identifies one ``flowspan run`` command.
@@ -46,6 +50,8 @@ class Settings:
     map_path: str | None = None
     prices_path: str | None = None
     http_hosts: tuple[str, ...] = ()
+    stream_usage: StreamUsage = "estimate"
+    estimates: Estimates = "bytes"
     events: EventSignal = "span"
     shutdown_seconds: float = 2.0
     invocation: str | None = None
@@ -113,6 +119,20 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     Variable("FLOWSPAN_MAP", "map_path", str, "span map (TOML or YAML) for in-house code"),
     Variable("FLOWSPAN_PRICES", "prices_path", str, "price override file"),
     Variable("FLOWSPAN_HTTP_HOSTS", "http_hosts", _hosts, "further hosts of model calls"),
+    Variable(
+        "FLOWSPAN_STREAM_USAGE",
+        "stream_usage",
+        _choice("estimate", "request"),
+        "request: SDKs ask for the usage of a stream where the program does not, "
+        "which adds a last chunk without choices to it",
+    ),
+    Variable(
+        "FLOWSPAN_ESTIMATES",
+        "estimates",
+        _choice("bytes", "tiktoken"),
+        "how tokens are counted that no provider said: four bytes to a token, or by tiktoken "
+        "(the extra of that name), which may fetch its tables from the network",
+    ),
     Variable("FLOWSPAN_EVENTS", "events", _choice("span", "log", "both"), "where events go"),
     Variable(
         "FLOWSPAN_SHUTDOWN_SECONDS",

@@ -13,14 +13,6 @@ from typing import Any, Final
 from flowspan import semconv
 from flowspan.usageshapes import add, as_count, as_length, as_word, read
 
-BYTES_PER_TOKEN: Final = 4
-"""UTF-8 bytes per token, for estimates.
-
-OpenAI's help centre ("What are tokens and how to count them?") gives four characters per token of
-English, where a character is one byte.  Counting bytes keeps the estimate sensible for scripts
-whose characters take three bytes and about one token each.
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -239,22 +231,3 @@ def from_anthropic(*usages: Any) -> Usage | None:
         usages: One, or for a stream that of ``message_start`` and of each ``message_delta``.
     """
     return Usage.of("anthropic.messages", *usages)
-
-
-def estimate_tokens(text: str | int) -> int:
-    """About how many tokens a text has, for streams that ended before the provider said.
-
-    Args:
-        text: The text, or its length in UTF-8 bytes.
-
-    Returns:
-        The length divided by :data:`BYTES_PER_TOKEN`, rounded up.  Whoever uses it marks the
-        usage as ``estimated``.
-    """
-    length = text if isinstance(text, int) else utf8_length(text)
-    return max(0, -(-length // BYTES_PER_TOKEN))
-
-
-def utf8_length(text: str) -> int:
-    """Length in UTF-8 bytes; cheap for ASCII, so that it can be asked for each chunk."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowspan.estimates import utf8_length
 from flowspan.instrumentation.clients.wire import stream as stream_module
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
@@ -17,7 +18,6 @@ from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.openai_responses import RESPONSES
 from flowspan.instrumentation.clients.wire.shape import Answer, Shape
 from flowspan.instrumentation.clients.wire.stream import BodyJoiner
-from flowspan.usage import utf8_length
 
 SHAPES = (CHAT, RESPONSES, MESSAGES, TEXT, EMBEDDINGS)
 

@@ -196,6 +196,8 @@ class Patch:
         after: Events once the result is known.
         usage: Tokens of a model call, from its result.
         tools: Tools that the model asks for, from its result.
+        usage_request: Keyword arguments that make a stream say its usage, where the program did not
+            ask for it; added to the call only if the user set ``FLOWSPAN_STREAM_USAGE=request``.
         content: Messages, asked only when the user wants content.  ``result`` is ``None`` when
             asked for the input before the call.
         join: Makes the joiner of a streamed result; ``None`` when the result is no stream.
@@ -233,6 +235,7 @@ class Patch:
     after: Callable[[Call, Any], Iterable[Event]] | None = None
     usage: Callable[[Call, Any], Usage | None] | None = None
     tools: Callable[[Call, Any], Iterable[ToolRequest]] | None = None
+    usage_request: Callable[[Call], Mapping[str, Any]] | None = None
     content: Callable[[Call, Any], Content] | None = None
     join: Callable[[Call], Joiner] | None = None
     lazy: Callable[[Call, Any], Any] | None = None

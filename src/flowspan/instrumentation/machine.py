@@ -38,6 +38,7 @@ class Machine:
         hooks: Act on calls, in this order.
         detail: How much is recorded.
         content: Whether messages are recorded.
+        asks_for_usage: Whether requests may be changed so that streams say their usage.
         active: False makes every wrapper a plain call.
         start_span: Makes a span.
         limits: What fits into one that is the SDK's.
@@ -49,6 +50,7 @@ class Machine:
     hooks: tuple[CallHook, ...] = ()
     detail: Detail = "normal"
     content: ContentMode = "off"
+    asks_for_usage: bool = False
     active: bool = True
     hooks_of: dict[Kind | None, tuple[CallHook, ...]] = field(default_factory=dict)
 

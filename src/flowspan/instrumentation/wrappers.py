@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowspan.instrumentation import managers, stream_wrappers, streams
 from flowspan.instrumentation.following import finished, lazily
+from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.opening import begin, failed, replayed
 
 if TYPE_CHECKING:
@@ -97,8 +98,32 @@ def lazy(site: Site) -> Wrapper:
     return call
 
 
+def asking_for_usage(site: Site, wrapper: Wrapper) -> Wrapper:
+    """A wrapper that adds to a call what makes a stream say its usage: the user wants it so."""
+    usage_request = site.patch.usage_request
+    assert usage_request is not None  # noqa: S101 - asked by the caller
+
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        if site.active and site.machine.active:
+            more = site.ask("usage request", usage_request, Call(instance, args, kwargs))
+            if more:
+                kwargs = {**kwargs, **more}
+        return wrapper(wrapped, instance, args, kwargs)
+
+    return call
+
+
 def wrapper_for(site: Site, function: Any) -> Wrapper:
     """The wrapper that fits a row and the function that it patches."""
+    wrapper = _fitting(site, function)
+    if site.machine.asks_for_usage and site.patch.usage_request is not None:
+        return asking_for_usage(site, wrapper)
+    return wrapper
+
+
+def _fitting(site: Site, function: Any) -> Wrapper:
     if (other := _OF_ROLE.get(site.patch.role)) is not None:
         return other
     if (manager := managers.manager_wrapper(function)) is not None:

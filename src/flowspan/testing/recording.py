@@ -99,12 +99,13 @@ def _point(point: Any) -> tuple[dict[str, Any], Any]:
 
 
 @contextmanager
-def record(
+def record(  # noqa: PLR0913 - each is a setting of its own
     *integrations: Integration,
     hooks: tuple[CallHook, ...] = (),
     priced: bool = False,
     detail: Detail = "normal",
     content: ContentMode = "off",
+    asks_for_usage: bool = False,
     strict: bool = True,
 ) -> Iterator[Recording]:
     """Record what the given integrations see, in memory; errors of telemetry are raised.
@@ -115,6 +116,7 @@ def record(
         priced: Price model calls, as the distribution does.
         detail: How much is recorded.
         content: Whether messages are recorded.
+        asks_for_usage: Whether streams are asked for their usage where the program does not.
         strict: ``False`` swallows telemetry errors as in production.
     """
     recording = Recording()
@@ -125,6 +127,7 @@ def record(
         hooks=(*hooks, CostHook(Pricer(), recording.instruments)) if priced else hooks,
         detail=detail,
         content=content,
+        asks_for_usage=asks_for_usage,
     )
     recording.patcher = Patcher(machine)
     former = safety.set_strict(strict)

@@ -75,6 +75,9 @@ _METHODS: Final[tuple[_Method, ...]] = (
     _Method(("openai.resources.embeddings",), "Embeddings", "create", EMBEDDINGS),
     _Method(("openai.resources.completions",), "Completions", "create", TEXT),
 )
+_QUIET_STREAMS: Final = (CHAT, TEXT)
+"""Formats whose streams say their tokens only to those who ask for it."""
+
 _PLACES: Final[dict[int, tuple[Any, Place]]] = {}
 """Host and port by base URL; the URL object is kept so that its id stays its own."""
 _MOST_PLACES: Final = 256
@@ -146,6 +149,14 @@ def _answer_in(response: Any) -> Answer:
     return Answer(body, output_bytes=output, status=status, error=error_type_of(body))
 
 
+def _usage_request(call: Call) -> Mapping[str, Any]:
+    options = call.kwargs.get("stream_options")
+    known = options if isinstance(options, Mapping) else {}
+    if call.kwargs.get("stream") is not True or "include_usage" in known:
+        return {}
+    return {"stream_options": {**known, "include_usage": True}}
+
+
 def _failure(_call: Call, error: BaseException) -> Attributes:
     return {
         semconv.HTTP_STATUS_CODE: count(getattr(error, "status_code", None)),
@@ -207,6 +218,7 @@ def _row(targets: Sequence[str], method: _Method) -> Patch:
         salvage=_salvage,
         usage=usage,
         tools=tools if shape.billed else None,
+        usage_request=_usage_request if shape in _QUIET_STREAMS else None,
         outcome=outcome,
         content=content,
         join=join,

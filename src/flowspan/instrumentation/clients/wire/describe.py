@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from flowspan import semconv
+from flowspan.estimates import estimate_texts, estimate_tokens, needs_texts
 from flowspan.instrumentation.clients.wire.failing import status_error
 from flowspan.instrumentation.clients.wire.providers import Place, provider_of
-from flowspan.instrumentation.clients.wire.reading import text_bytes
+from flowspan.instrumentation.clients.wire.reading import text_bytes, texts, word
 from flowspan.instrumentation.clients.wire.shape import Answer, Shape
 from flowspan.instrumentation.integration import AttributeValue, Content, ToolRequest
-from flowspan.usage import Usage, estimate_tokens
+from flowspan.usage import Usage
 
 Described = dict[str, AttributeValue | None]
 
@@ -59,11 +60,12 @@ def usage_of(shape: Shape, request: Mapping[str, Any], answer: Answer) -> Usage 
         return known
     if body is not None and shape.unfinished(body):
         return None
-    output = answer.output_bytes
-    if output is None:
-        output = text_bytes(shape.output(body))
-    if answer.error is not None and known is None and not output:
+    output_bytes = answer.output_bytes
+    if output_bytes is None:
+        output_bytes = text_bytes(shape.output(body))
+    if answer.error is not None and known is None and not output_bytes:
         return None
+    output = _output_tokens(shape, request, answer, output_bytes)
     return _completed(shape, request, known or Usage(), output)
 
 
@@ -73,13 +75,30 @@ def _is_whole(shape: Shape, usage: Usage) -> bool:
 
 
 def _completed(shape: Shape, request: Mapping[str, Any], known: Usage, output: int) -> Usage:
+    """What is known, and an estimate of the rest."""
     input_tokens, output_tokens = known.input_tokens, known.output_tokens
     if input_tokens is None:
-        asked = sum(text_bytes(request.get(member)) for member in shape.prompt)
-        input_tokens = estimate_tokens(asked)
+        asked = [request.get(member) for member in shape.prompt]
+        input_tokens = _tokens_in(request, asked)
     if output_tokens is None:
-        output_tokens = estimate_tokens(output) if shape.generates else 0
+        output_tokens = output if shape.generates else 0
     return replace(known, input_tokens=input_tokens, output_tokens=output_tokens, estimated=True)
+
+
+def _output_tokens(
+    shape: Shape, request: Mapping[str, Any], answer: Answer, output_bytes: int
+) -> int:
+    if needs_texts() and answer.body is not None:
+        return _tokens_in(request, shape.output(answer.body))
+    return estimate_tokens(output_bytes)
+
+
+def _tokens_in(request: Mapping[str, Any], value: Any) -> int:
+    if needs_texts():
+        found = estimate_texts(word(request.get("model")), texts(value))
+        if found is not None:
+            return found
+    return estimate_tokens(text_bytes(value))
 
 
 def requested_tools(shape: Shape, answer: Answer) -> Iterable[ToolRequest]:

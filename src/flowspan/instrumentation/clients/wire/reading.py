@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from flowspan.usage import utf8_length
+from flowspan.estimates import utf8_length
 
 _MOST_PARSED: Final = 4_000_000
 """Bodies beyond this many bytes (embeddings, images) are read at their end only, where usage is."""

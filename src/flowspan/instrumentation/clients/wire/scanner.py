@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from flowspan.estimates import utf8_length
 from flowspan.instrumentation.clients.wire.shape import Marks
-from flowspan.usage import utf8_length
 
 Role = Literal["text", "each", "latest", "error"]
 

@@ -10,6 +10,7 @@ import json
 import zlib
 from typing import Any, Final, Literal
 
+from flowspan.estimates import needs_texts
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.reading import parsed
 from flowspan.instrumentation.clients.wire.scanner import scanner, size_of_text
@@ -55,6 +56,7 @@ class BodyJoiner:
 
     def __init__(self, shape: Shape, *, content: bool = False) -> None:
         """Join an answer of ``shape``; with ``content`` every event is kept for its message."""
+        content = content or needs_texts()
         self.complete = False
         self._shape = shape
         self._scanner = scanner(shape.marks)
