@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 from flowspan import semconv
 from flowspan.instrumentation.clients.wire import describe, recognise
-from flowspan.instrumentation.clients.wire.failing import error_type_of, status_error
+from flowspan.instrumentation.clients.wire.failing import status_error
 from flowspan.instrumentation.clients.wire.providers import place_of
-from flowspan.instrumentation.clients.wire.reading import count, parsed, word
+from flowspan.instrumentation.clients.wire.reading import count, word
 from flowspan.instrumentation.clients.wire.recognise import Request, Sighting, configure
 from flowspan.instrumentation.clients.wire.shape import Answer
-from flowspan.instrumentation.clients.wire.stream import BodyJoiner
+from flowspan.instrumentation.clients.wire.stream import BodyJoiner, answer_in
 from flowspan.instrumentation.integration import (
     Attributes,
     Call,
@@ -108,8 +108,9 @@ def _operation(call: Call) -> str:
 
 
 def _request(call: Call) -> Attributes:
-    shape, place, body, _ = _sighting(call)
-    found = describe.request_attributes(shape, body, place)
+    sighting = _sighting(call)
+    found = describe.request_attributes(sighting.shape, sighting.body, sighting.place)
+    found[semconv.REQUEST_STREAM] = sighting.stream or None
     found[semconv.TRANSPORT] = "http"
     return found
 
@@ -138,18 +139,11 @@ def _answer(call: Call, result: Any) -> Answer:
         return result
     notes = {} if call.frame is None else call.frame.notes
     if (known := notes.get(_ANSWER)) is None:
-        known = notes[_ANSWER] = _read_answer(result)
+        data = getattr(result, "content", None) if _is_read(result) else None
+        shape = _sighting(call).shape
+        known = answer_in(shape, data, status=_status(result), content=call.content)
+        notes[_ANSWER] = known
     return cast("Answer", known)
-
-
-def _read_answer(response: Any) -> Answer:
-    data = getattr(response, "content", None) if _is_read(response) else None
-    if not isinstance(data, bytes):
-        return Answer(status=_status(response), output_bytes=0)
-    body = parsed(data)
-    output = len(data) if body is None else None
-    status = _status(response)
-    return Answer(body, output_bytes=output, status=status, error=error_type_of(body))
 
 
 def _response(call: Call, result: Any) -> Attributes:
@@ -157,8 +151,8 @@ def _response(call: Call, result: Any) -> Attributes:
 
 
 def _usage(call: Call, result: Any) -> Usage | None:
-    shape, _, body, _ = _sighting(call)
-    return describe.usage_of(shape, body, _answer(call, result))
+    sighting = _sighting(call)
+    return describe.usage_of(sighting.shape, sighting.body, _answer(call, result))
 
 
 def _tools(call: Call, result: Any) -> Iterable[ToolRequest]:
@@ -170,10 +164,10 @@ def _outcome(call: Call, result: Any) -> str | None:
 
 
 def _content(call: Call, result: Any) -> Content:
-    shape, _, body, _ = _sighting(call)
+    sighting = _sighting(call)
     if result is None:
-        return describe.input_content(shape, body)
-    return describe.output_content(shape, _answer(call, result))
+        return describe.input_content(sighting.shape, sighting.body)
+    return describe.output_content(sighting.shape, _answer(call, result))
 
 
 def _join(call: Call) -> BodyJoiner:

@@ -127,6 +127,8 @@ def _input(body: Body) -> tuple[Any, Any]:
 
 MESSAGES: Final = Shape(
     name="anthropic.messages",
+    own=False,  # plain enough to be somebody else's chat message
+    header="anthropic-version",
     provider="anthropic",
     operation="chat",
     paths=("/messages",),

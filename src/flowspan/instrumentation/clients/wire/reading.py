@@ -15,6 +15,11 @@ from flowspan.estimates import utf8_length
 _MOST_PARSED: Final = 4_000_000
 """Bodies beyond this many bytes (embeddings, images) are read at their end only, where usage is."""
 _TAIL: Final = 65_536
+_AT_THE_END: Final = (
+    *("usage", "model"),  # OpenAI and those who speak its formats
+    *("usageMetadata", "modelVersion", "responseId"),  # Gemini
+    *("prompt_eval_count", "eval_count", "meta"),  # Ollama, Cohere
+)
 _DECODER: Final = json.JSONDecoder()
 
 
@@ -86,7 +91,7 @@ def parsed(body: bytes) -> Any:
 def tail_of(body: bytes) -> dict[str, Any]:
     """Usage and model of a large answer, which providers put behind its data."""
     end = body[-_TAIL:].decode("utf-8", "replace")
-    return {name: value for name in ("usage", "model") if (value := _member(end, name)) is not None}
+    return {name: value for name in _AT_THE_END if (value := _member(end, name)) is not None}
 
 
 def _member(end: str, name: str) -> Any:

@@ -8,7 +8,7 @@ there as bytes and not too long.  A body that is a stream is never touched.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
@@ -24,10 +24,17 @@ _MOST_BODY: Final = 20_000_000
 SHAPES: Final[tuple[Shape, ...]] = (CHAT, RESPONSES, EMBEDDINGS, MESSAGES, TEXT)
 """The formats, in the order in which a body is tried where only its shape can tell."""
 
+ANY_HOST: Final = "*"
+"""Among the configured hosts: every host."""
+
 _BY_PATH: Final[tuple[tuple[str, Shape], ...]] = tuple(
-    (path, shape) for shape in SHAPES for path in shape.paths
+    sorted(
+        ((path, shape) for shape in SHAPES for path in shape.paths), key=lambda row: -len(row[0])
+    )
 )
 _ENDINGS: Final = tuple(path for path, _ in _BY_PATH)
+_LETTERS: Final = 4
+_LAST_LETTERS: Final = frozenset(path[-_LETTERS:] for path in _ENDINGS)
 _AZURE_DEPLOYMENT: Final = "/deployments/"
 
 
@@ -55,12 +62,14 @@ class Sighting(NamedTuple):
         place: Where it goes.
         body: Its parsed body.
         model: The model that it asks for.
+        stream: Whether it asks for a stream.
     """
 
     shape: Shape
     place: Place
     body: Mapping[str, Any]
-    model: str | None
+    model: str
+    stream: bool = False
 
 
 _more_hosts: frozenset[str] = frozenset()
@@ -69,8 +78,8 @@ _more_hosts: frozenset[str] = frozenset()
 def configure(hosts: tuple[str, ...] = ()) -> None:
     """Take further hosts as those of model providers; without arguments, none.
 
-    Requests to such a host (``gateway.example.com``, or with its port) are model calls when their
-    body is one of a known format, whatever their path.
+    Requests to such a host (``gateway.example.com``, or with its port, or ``*`` for every host) are
+    model calls when their body is one of a known format, whatever their path.
     """
     global _more_hosts  # noqa: PLW0603 - a setting of the process, as the environment that it comes from
     _more_hosts = frozenset(host.lower() for host in hosts)
@@ -78,7 +87,7 @@ def configure(hosts: tuple[str, ...] = ()) -> None:
 
 def may_be_model_call(path: str) -> bool:
     """False for nearly all requests, from their path alone."""
-    return path.endswith(_ENDINGS) or bool(_more_hosts)
+    return path[-_LETTERS:] in _LAST_LETTERS or bool(_more_hosts)
 
 
 def recognise(request: Request) -> Sighting | None:
@@ -86,21 +95,35 @@ def recognise(request: Request) -> Sighting | None:
     host = request.place.host
     if host is None or request.body is None or len(request.body) > _MOST_BODY:
         return None
-    shapes = [shape for path, shape in _BY_PATH if request.path.endswith(path)][:1]
-    if not shapes and not _is_configured(request.place):
-        return None
+    shapes = _of_path(request.path)
+    if not shapes:
+        if not _is_configured(request.place):
+            return None
+        shapes = SHAPES
     body = _loaded(request.body)
     if body is None:
         return None
-    for shape in shapes or SHAPES:
-        if (model := _model(shape, request, body)) is not None:
-            return Sighting(shape, request.place, body, model)
+    if _AZURE_DEPLOYMENT in request.path and "model" not in body:
+        deployment = request.path.partition(_AZURE_DEPLOYMENT)[2].partition("/")[0]
+        body = {**body, "model": deployment}
+    for shape in _likely_first(shapes, request):
+        model = shape.model(request.path, body)
+        if model is not None and shape.matches(body) and _is_trusted(shape, request):
+            return Sighting(shape, request.place, body, model, shape.streams(request.path, body))
     return None
 
 
+def _of_path(path: str) -> Sequence[Shape]:
+    """The formats whose paths end so; where one ending is part of another, the longer one."""
+    endings = [ending for ending, _ in _BY_PATH if path.endswith(ending)]
+    return [shape for ending, shape in _BY_PATH if endings and ending == endings[0]]
+
+
 def _is_configured(place: Place) -> bool:
+    if not _more_hosts:
+        return False
     host = (place.host or "").lower()
-    return host in _more_hosts or f"{host}:{place.port}" in _more_hosts
+    return not _more_hosts.isdisjoint((host, f"{host}:{place.port}", ANY_HOST))
 
 
 def _loaded(body: bytes) -> dict[str, Any] | None:
@@ -111,23 +134,27 @@ def _loaded(body: bytes) -> dict[str, Any] | None:
     return loaded if isinstance(loaded, dict) else None
 
 
-def _model(shape: Shape, request: Request, body: dict[str, Any]) -> str | None:
-    """The model of a body that has the format's shape; Azure has it in the path."""
-    if _AZURE_DEPLOYMENT in request.path and "model" not in body:
-        deployment = request.path.partition(_AZURE_DEPLOYMENT)[2].partition("/")[0]
-        body = {**body, "model": deployment}
-    if not shape.matches(body) or not _is_trusted(shape, request):
-        return None
-    return str(body["model"])
+def _likely_first(shapes: Sequence[Shape], request: Request) -> Iterable[Shape]:
+    """Of formats that share a path: the one whose header is there, or whose own host it is."""
+    if len(shapes) == 1:
+        return shapes
+    provider = listed(request.place.host or "", request.place.port)
+    return sorted(
+        shapes, key=lambda shape: (not _has_header(shape, request), shape.provider != provider)
+    )
 
 
 def _is_trusted(shape: Shape, request: Request) -> bool:
-    """An Anthropic message to an unknown host must also bear the API's version.
+    """Where path and body could be anybody's, host, port or a header must tell as well."""
+    place = request.place
+    return (
+        shape.own
+        or _is_configured(place)
+        or (shape.port != 0 and shape.port == place.port)
+        or listed(place.host or "", place.port) is not None
+        or _has_header(shape, request)
+    )
 
-    Its body is plain enough to be somebody else's chat message.
-    """
-    if shape is not MESSAGES or _is_configured(request.place):
-        return True
-    if listed(request.place.host or "", request.place.port) is not None:
-        return True
-    return any(name.lower() == "anthropic-version" for name in request.headers)
+
+def _has_header(shape: Shape, request: Request) -> bool:
+    return bool(shape.header) and any(name.lower() == shape.header for name in request.headers)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from flowspan.estimates import utf8_length
 from flowspan.instrumentation.clients.wire.shape import Marks
 
-Role = Literal["text", "each", "latest", "error"]
+Role = Literal["text", "each", "latest", "error", "flag"]
 
 
 class Scanner(NamedTuple):
@@ -44,9 +44,11 @@ def scanner(marks: Marks) -> Scanner:
     roles |= {b'"%b":"' % name.encode(): "text" for name in marks.text}
     roles |= {b'"%b":"' % name.encode(): "each" for name in marks.each}
     roles |= {b'"%b":{' % name.encode(): "latest" for name in marks.latest}
+    roles |= {b'"%b":t' % name.encode(): "flag" for name in marks.flags}
     names = sorted({re.escape(mark[1:-3]) for mark in roles})
     # One alternation of plain names: groups would make the search three times as slow.
-    pattern = re.compile(rb'"(?:%b)": *["{]' % b"|".join(names))
+    values = b'["{t]' if marks.flags else b'["{]'
+    pattern = re.compile(rb'"(?:%b)": *%b' % (b"|".join(names), values))
     over = tuple(b'"%b"' % name.encode() for name in ("error", *marks.over))
     return Scanner(pattern.search, roles, over)
 

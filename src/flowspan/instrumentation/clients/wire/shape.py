@@ -30,6 +30,17 @@ def never(_body: Any) -> bool:
     return False
 
 
+def model_in_body(_path: str, body: Body) -> str | None:
+    """The model where most formats name it."""
+    model = body.get("model")
+    return model if isinstance(model, str) else None
+
+
+def streams_if_asked(_path: str, body: Body) -> bool:
+    """Whether a stream is asked for where most formats ask for it."""
+    return body.get("stream") is True
+
+
 @dataclass(slots=True)
 class Answer:
     """What came back from a model call, complete or not.
@@ -60,12 +71,14 @@ class Marks:
         each: Every event where one of these members is a text is kept, and parsed at the end.
         latest: Of the events where such a member is an object only the newest is kept.
         over: Types of events that say that the stream is over.
+        flags: Members that are ``true`` in the event with which the stream is over.
     """
 
     text: tuple[str, ...]
     each: tuple[str, ...] = ()
     latest: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +99,21 @@ class Shape:
         generates: False for operations without output tokens.
         billed: False where the call fetches an answer that was paid for before.
         marks: What matters in the events of a stream.
-        fold: Makes a body of those events of a stream that were kept.
+        fold: Makes a body of those events of a stream that were kept.  With ``lines`` or ``array``
+            it may be given a whole body as the only event, and gives that back.
         input: System instructions and input messages, in the conventions' format.
         messages: Output messages of an answer's body.
         tools: Tools that an answer's body asks the program to run; of a stream their names are
             kept by the marks.
         unfinished: Whether an answer is only a promise of one, whose tokens nobody knows yet.
+        model: The model that a request's path and body ask for.
+        streams: Whether a request's path and body ask for a stream.
+        lines: A stream may be JSON values, one on each line, instead of server-sent events.
+        array: A stream may be one JSON array of its events that comes piece by piece.
+        own: Whether path and body are nobody else's.  Else a request by plain HTTP is taken for one
+            of this format only at hosts of model providers and those that the user names.
+        header: A header of the request that tells whose format it is as well as the host does.
+        port: A port that does.
     """
 
     name: str
@@ -112,3 +134,10 @@ class Shape:
     billed: bool = True
     tools: Callable[[Any], Iterable[ToolRequest]] = no_tools
     unfinished: Callable[[Any], bool] = never
+    model: Callable[[str, Body], str | None] = model_in_body
+    streams: Callable[[str, Body], bool] = streams_if_asked
+    lines: bool = False
+    array: bool = False
+    own: bool = True
+    header: str = ""
+    port: int = 0

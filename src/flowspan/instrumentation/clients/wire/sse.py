@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-"""Some servers begin a text with it; it is not part of the text."""
+from flowspan.instrumentation.clients.wire.lines import Lines
+
+_MOST_DATA: Final = 10_000
+"""Data lines of one event that are held; a server may never end it."""
 
 
 class EventSplitter:
@@ -22,48 +24,34 @@ class EventSplitter:
         pending: Whether part of an event has arrived and its end has not.
     """
 
-    __slots__ = ("_after_return", "_at_start", "_data", "_pieces", "pending")
+    __slots__ = ("_after_return", "_data", "_rest", "pending")
 
     def __init__(self) -> None:
         self.pending = False
-        self._pieces: list[bytes] = []  # of the line that is not complete yet
+        self._rest = Lines()
         self._data: list[bytes] = []  # of the event that is not complete yet
         self._after_return = False
-        self._at_start = True
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take bytes, give the data of the events that they completed."""
         if self._after_return or b"\r" in chunk:
             chunk = self._with_plain_newlines(chunk)
         if b"\n" in chunk:
-            events = self._events(self._lines(chunk))
+            events = self._events(self._rest.completed(chunk))
         else:
             events = []
-            if chunk:
-                self._pieces.append(chunk)
-        self.pending = bool(self._pieces or self._data or self._after_return)
+            self._rest.hold(chunk)
+        self.pending = bool(self._rest or self._data or self._after_return)
         return events
 
     def flush(self) -> list[bytes]:
         """Give the last event of a stream that ended without the blank line behind it."""
         return self.feed(b"\n\n") if self.pending else []
 
-    def _lines(self, chunk: bytes) -> list[bytes]:
-        """The lines that a chunk with a line's end completes; what is behind them is kept."""
-        if self._pieces:
-            chunk = b"".join((*self._pieces, chunk))
-            self._pieces = []
-        lines = chunk.split(b"\n")
-        if rest := lines.pop():
-            self._pieces.append(rest)
-        if self._at_start:
-            self._at_start = False
-            lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
-        return lines
-
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events = []
         data = self._data
+        del data[_MOST_DATA:]
         for line in lines:
             if not line:
                 if data:
