@@ -1,4 +1,4 @@
-"""Anthropic messages, plain and streamed."""
+"""Anthropic messages, plain and streamed; on Vertex too, where the path names the model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from flowspan.testing.counting import split_chunks
 from flowspan.testing.script import ToolCall
+from flowspan.testing.wire.anthropic_common import error, error_frame, event, headers, texts
 from flowspan.testing.wire.format import (
     Answer,
     EventFormat,
@@ -15,9 +16,7 @@ from flowspan.testing.wire.format import (
     Json,
     Stop,
     WireFormat,
-    encode,
-    message_texts,
-    texts_in,
+    model_in_body,
 )
 from flowspan.usage import Usage
 
@@ -27,20 +26,7 @@ _STOP_REASONS: dict[Stop, str] = {
     "tool_calls": "tool_use",
     "refusal": "refusal",
 }
-_ERROR_TYPES = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    429: "rate_limit_error",
-    529: "overloaded_error",
-}
 _SIGNATURE = "Zmxvd3NwYW4="
-
-
-def _texts(body: Mapping[str, Any]) -> Iterator[str]:
-    yield from texts_in(body.get("system"))
-    yield from message_texts(body.get("messages"))
 
 
 def _schema(body: Mapping[str, Any]) -> Json | None:
@@ -160,25 +146,20 @@ def _body(answer: Answer) -> Json:
     return _message(answer, content, _stop_reason(answer), usage)
 
 
-def _event(data: Json, *, content: bool = False, usage: bool = False) -> Frame:
-    name = data["type"].encode()
-    return Frame(b"event: " + name + b"\ndata: " + encode(data) + b"\n\n", content, usage)
-
-
 def _frames(answer: Answer) -> Iterator[Frame]:
     begun = _full_usage(answer.usage, {"output_tokens": min(1, answer.usage.output_tokens or 0)})
-    yield _event({"type": "message_start", "message": _message(answer, [], None, begun)})
+    yield event({"type": "message_start", "message": _message(answer, [], None, begun)})
     for index, (_, opening, deltas) in enumerate(_blocks(answer)):
-        yield _event({"type": "content_block_start", "index": index, "content_block": opening})
+        yield event({"type": "content_block_start", "index": index, "content_block": opening})
         if index == 0:
-            yield _event({"type": "ping"})
+            yield event({"type": "ping"})
         for delta in deltas:
-            yield _event(
+            yield event(
                 {"type": "content_block_delta", "index": index, "delta": delta},
                 content=delta["type"] != "signature_delta",
             )
-        yield _event({"type": "content_block_stop", "index": index})
-    yield _event(
+        yield event({"type": "content_block_stop", "index": index})
+    yield event(
         {
             "type": "message_delta",
             "delta": {"stop_reason": _stop_reason(answer), "stop_sequence": None},
@@ -186,45 +167,28 @@ def _frames(answer: Answer) -> Iterator[Frame]:
         },
         usage=True,
     )
-    yield _event({"type": "message_stop"})
+    yield event({"type": "message_stop"})
 
 
-def _headers(request_id: str) -> dict[str, str]:
-    return {
-        "request-id": request_id,
-        "anthropic-organization-id": "flowspan-test",
-        "anthropic-ratelimit-requests-limit": "4000",
-        "anthropic-ratelimit-requests-remaining": "3999",
-    }
-
-
-def _error(status: int, message: str, request_id: str) -> Json:
-    kind = _ERROR_TYPES.get(status, "api_error")
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": message},
-        "request_id": request_id,
-    }
-
-
-def _error_frame(message: str, sent: int) -> Frame:
-    del sent
-    error = {"type": "overloaded_error", "message": message}
-    return _event({"type": "error", "error": error})
+def _model(path: str, body: Mapping[str, Any]) -> str | None:
+    """Vertex has the model in the path."""
+    _, found, name = path.partition("/publishers/anthropic/models/")
+    return name.partition(":")[0] if found else model_in_body(path, body)
 
 
 FORMAT = WireFormat(
     name="anthropic.messages",
     provider="anthropic",
     operation="chat",
-    path_endings=("/messages",),
-    texts=_texts,
+    path_endings=("/messages", ":rawPredict", ":streamRawPredict"),
+    model=_model,
+    texts=texts,
     output_limit=("max_tokens",),
     default_tier="standard",
     schema=_schema,
     body=_body,
     response_id=_response_id,
-    headers=_headers,
-    error=_error,
-    events=EventFormat(frames=_frames, error=_error_frame),
+    headers=headers,
+    error=error,
+    events=EventFormat(frames=_frames, error=error_frame),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowspan.testing.wire import (
+    anthropic_complete,
+    anthropic_count_tokens,
     anthropic_messages,
     openai_chat,
     openai_completions,
@@ -19,6 +21,8 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_embeddings.FORMAT,
     openai_completions.FORMAT,
     anthropic_messages.FORMAT,
+    anthropic_complete.FORMAT,
+    anthropic_count_tokens.FORMAT,
 )
 
 _BY_ENDING = sorted(
