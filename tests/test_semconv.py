@@ -8,6 +8,7 @@ from pathlib import Path
 from flowspan import semconv
 from flowspan.config import VARIABLES
 from flowspan.instrumentation import metrics
+from flowspan.instrumentation.clients.wire.headers import RATE_LIMITS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "telemetry.md").read_text("utf-8")
 BODY, _, RESERVED = PAGE.partition("\n## Reserved\n")
@@ -31,16 +32,16 @@ def hashes() -> set[str]:
 
 
 def test_every_name_of_the_code_is_on_the_page() -> None:
-    made_of_two = {semconv.CONTENT_SHA256}
+    made_of_two = {semconv.CONTENT_SHA256, semconv.RATE_LIMIT}
 
     absent = {value for value in NAMES.values() if f"`{value}`" not in BODY}
 
     assert absent == made_of_two
-    assert hashes() <= quoted(BODY)
+    assert hashes() | set(RATE_LIMITS.values()) <= quoted(BODY)
 
 
 def test_every_name_on_the_page_is_one_of_the_code() -> None:
-    known = {*NAMES.values(), *hashes()}
+    known = {*NAMES.values(), *hashes(), *RATE_LIMITS.values()}
 
     assert quoted(BODY) - known == set()
 

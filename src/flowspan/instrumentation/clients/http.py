@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from flowspan import semconv
 from flowspan.instrumentation.clients.wire import describe, recognise
 from flowspan.instrumentation.clients.wire.failing import status_error
+from flowspan.instrumentation.clients.wire.headers import told_by
 from flowspan.instrumentation.clients.wire.providers import place_of
 from flowspan.instrumentation.clients.wire.reading import count, word
 from flowspan.instrumentation.clients.wire.recognise import Request, Sighting, configure
@@ -122,8 +123,10 @@ def _status(result: Any) -> int | None:
     return count(getattr(result, "status_code", None))
 
 
-def _observed(_call: Call, result: Any) -> Any:
+def _observed(call: Call, result: Any) -> Any:
     """The response whose body is yet to be read; what a refusal says is not waited for."""
+    if call.frame is not None:
+        call.frame.describe(_told(result))
     if status_error(_status(result)) is not None:
         return None
     return None if _is_read(result) else result
@@ -148,6 +151,10 @@ def _answer(call: Call, result: Any) -> Answer:
 
 def _response(call: Call, result: Any) -> Attributes:
     return describe.response_attributes(_sighting(call).shape, _answer(call, result))
+
+
+def _told(response: Any) -> Attributes:
+    return told_by(_status(response), getattr(response, "headers", None))
 
 
 def _usage(call: Call, result: Any) -> Usage | None:
@@ -195,6 +202,7 @@ def _retry(call: Call) -> Iterable[Event]:
 def _attempted(call: Call, result: Any) -> Iterable[Event]:
     failed = status_error(_status(result))
     if call.frame is not None:
+        call.frame.describe(_told(result))
         call.frame.notes[LATEST_RESPONSE] = weakref.ref(result)
         if failed is not None:
             call.frame.notes[_FAILED] = failed
