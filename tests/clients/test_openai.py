@@ -78,6 +78,7 @@ def test_a_chat_has_its_request_and_its_response(
         "gen_ai.request.choice.count": 2,
         "gen_ai.output.type": "json",
         "gen_ai.response.id": "chatcmpl-000001",
+        "flowspan.provider.request_id": "req_000001",
         "gen_ai.response.model": "gpt-4o-2026-01-01",
         "gen_ai.response.finish_reasons": ("stop", "stop"),
         "gen_ai.usage.input_tokens": 120,
