@@ -152,6 +152,17 @@ SHAPES: Final[dict[str, Shape]] = {
         ),
         tiers=("service_tier", "speed"),
     ),
+    # Ollama says what it evaluated, in the last line; a part that is zero is left out.
+    "ollama": Shape(
+        rows=(
+            Row("input_tokens", "", "prompt_eval_count"),
+            Row("output_tokens", "", "eval_count"),
+        ),
+    ),
+    "ollama.embed": Shape(
+        rows=(Row("input_tokens", "", "prompt_eval_count"),),
+        fixed={"output_tokens": 0},
+    ),
 }
 """The wire formats that ``Usage.of`` reads."""
 

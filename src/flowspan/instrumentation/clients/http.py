@@ -49,6 +49,9 @@ LATEST_RESPONSE: Final = "http.response"
 Weak, because a streamed response that nobody reads any more must be seen to be dropped.
 """
 
+ANSWERED: Final = "http.answered"
+"""Where a model call's frame notes whether its latest request was answered and not refused."""
+
 _FAILED: Final = "http.failed"
 _RETRIES: Final = "http.retries"
 _ANSWER: Final = "http.answer"
@@ -204,6 +207,7 @@ def _attempted(call: Call, result: Any) -> Iterable[Event]:
     if call.frame is not None:
         call.frame.describe(_told(result))
         call.frame.notes[LATEST_RESPONSE] = weakref.ref(result)
+        call.frame.notes[ANSWERED] = failed is None
         if failed is not None:
             call.frame.notes[_FAILED] = failed
     return ()
@@ -212,6 +216,7 @@ def _attempted(call: Call, result: Any) -> Iterable[Event]:
 def _attempt_failed(call: Call, error: BaseException) -> Attributes:
     if call.frame is not None:
         call.frame.notes[_FAILED] = type(error).__qualname__
+        call.frame.notes[ANSWERED] = False
     return {}
 
 

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import struct
 from collections.abc import Mapping
-from itertools import cycle, islice
 from typing import Any
 
 from flowspan.testing.wire import openai_common
 from flowspan.testing.wire.format import Answer, Json, WireFormat
-
-_DIMENSIONS = 8
-
-
-def _vector(text: str, dimensions: int) -> list[float]:
-    """A vector that depends on nothing but the text; its numbers are exact in 32 bits."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return [(byte - 128) / 128 for byte in islice(cycle(digest), dimensions)]
+from flowspan.testing.wire.vectors import DIMENSIONS, vector
 
 
 def _embedding(text: str, body: Mapping[str, Any]) -> list[float] | str:
-    vector = _vector(text, body.get("dimensions") or _DIMENSIONS)
+    found = vector(text, body.get("dimensions") or DIMENSIONS)
     if body.get("encoding_format") == "base64":
-        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-    return vector
+        return base64.b64encode(struct.pack(f"<{len(found)}f", *found)).decode()
+    return found
 
 
 def _body(answer: Answer) -> Json:

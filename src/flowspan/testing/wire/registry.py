@@ -8,6 +8,9 @@ from flowspan.testing.wire import (
     anthropic_complete,
     anthropic_count_tokens,
     anthropic_messages,
+    ollama_chat,
+    ollama_embed,
+    ollama_generate,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -23,6 +26,10 @@ FORMATS: tuple[WireFormat, ...] = (
     anthropic_messages.FORMAT,
     anthropic_complete.FORMAT,
     anthropic_count_tokens.FORMAT,
+    ollama_chat.FORMAT,
+    ollama_generate.FORMAT,
+    ollama_embed.EMBED,
+    ollama_embed.EMBEDDINGS,
 )
 
 _BY_ENDING = sorted(

@@ -28,6 +28,7 @@ PROVIDERS: Final[dict[str, str]] = {
     "api.perplexity.ai": "perplexity",
     "api.cohere.ai": "cohere",
     "api.cohere.com": "cohere",
+    "ollama.com": "ollama",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
     "amazonaws.com": "aws.bedrock",

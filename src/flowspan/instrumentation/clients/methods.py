@@ -1,0 +1,196 @@
+"""Rows for the methods of SDKs whose calls and answers have the members of a wire format.
+
+What a method is given and what it returns are read as the request's and the answer's body would be;
+so a row is a target and a :class:`~.wire.shape.Shape`, and where the SDK is peculiar, a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from flowspan import semconv
+from flowspan.instrumentation.clients.http import ANSWERED, LATEST_RESPONSE
+from flowspan.instrumentation.clients.wire import describe
+from flowspan.instrumentation.clients.wire.chunks import ChunkJoiner, Look
+from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.providers import Place
+from flowspan.instrumentation.clients.wire.reading import count, parsed, read, word
+from flowspan.instrumentation.clients.wire.shape import Answer, Body, Shape
+from flowspan.instrumentation.clients.wire.stream import BodyJoiner
+from flowspan.instrumentation.integration import (
+    Attributes,
+    Call,
+    Content,
+    Joiner,
+    Patch,
+    ToolRequest,
+)
+from flowspan.usage import Usage
+
+_OK: Final = 200
+_RESPONSES: Final = ("response", "raw_response")
+_REQUEST_IDS: Final = (
+    "x-request-id",
+    "mistral-correlation-id",
+    "x-kong-request-id",
+    "x-debug-trace-id",
+)
+
+
+def model_named(_call: Call, members: Body) -> str | None:
+    """The model where most methods take it."""
+    return word(members.get("model"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A method that makes a model call.
+
+    Attributes:
+        targets: Where it is; where it was in other versions follows.
+        shape: Its wire format.
+        place: Where its calls go.
+        positional: Names of the arguments that may be given without a name.
+        fixed: Members of the request that the method stands for (``stream``).
+        model: The model that a call asks for.
+        members: More about the request than its arguments say, or other names for them.
+        body: The answer's body in a result.
+        look: How the chunks of a generator are read, where the method may return one.
+        response: The HTTP response below a streamed result, where that can be observed instead.
+        optional: Some supported versions do not have it.
+    """
+
+    targets: tuple[str, ...]
+    shape: Shape
+    place: Callable[[Call], Place]
+    positional: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    model: Callable[[Call, Body], str | None] = model_named
+    members: Callable[[Body], Body] | None = None
+    body: Callable[[Any], Any] | None = None
+    look: Look | None = None
+    response: Callable[[Call, Any], Any] | None = None
+    optional: bool = False
+
+    def request(self, call: Call) -> Body:
+        """The members of a request, whichever way its arguments were given."""
+        found: Body = call.kwargs
+        if call.args or self.fixed:
+            found = {**dict(zip(self.positional, call.args, strict=False)), **found, **self.fixed}
+        return found if self.members is None else self.members(found)
+
+    def answer(self, result: Any) -> Answer:
+        """What a stream added up to, or the typed answer of a method."""
+        if isinstance(result, Answer):
+            return result
+        body = result if self.body is None else self.body(result)
+        return Answer(body, error=error_type_of(body))
+
+
+def row(method: Method) -> Patch:
+    """The row of a method."""
+    shape = method.shape
+
+    def name(call: Call) -> str | None:
+        return method.model(call, method.request(call))
+
+    def request(call: Call) -> Attributes:
+        found = describe.request_attributes(shape, method.request(call), method.place(call))
+        found[semconv.TRANSPORT] = "sdk"
+        return found
+
+    def response(_call: Call, result: Any) -> Attributes:
+        return describe.response_attributes(shape, method.answer(result))
+
+    def usage(call: Call, result: Any) -> Usage | None:
+        answer = method.answer(result)
+        if _is_empty(answer):
+            return _usage_of_nothing(call, method, answer)
+        return describe.usage_of(shape, method.request(call), answer)
+
+    def tools(_call: Call, result: Any) -> Iterable[ToolRequest]:
+        return describe.requested_tools(shape, method.answer(result))
+
+    def outcome(_call: Call, result: Any) -> str | None:
+        return describe.error_type(method.answer(result))
+
+    def content(call: Call, result: Any) -> Content:
+        if result is None:
+            return describe.input_content(shape, method.request(call))
+        return describe.output_content(shape, method.answer(result))
+
+    def join(call: Call) -> Joiner:
+        if method.look is not None:
+            return ChunkJoiner(shape, method.look, content=call.content)
+        return BodyJoiner(shape, content=call.content)
+
+    streams = method.look is not None or method.response is not None
+    return Patch(
+        target=method.targets[0],
+        moved=method.targets[1:],
+        kind="llm",
+        operation=shape.operation,
+        name=name,
+        request=request,
+        response=response,
+        failure=failure,
+        salvage=salvage,
+        usage=usage,
+        tools=tools,
+        outcome=outcome,
+        content=content,
+        join=join if streams else None,
+        lazy=method.response,
+        optional=method.optional,
+    )
+
+
+def _is_empty(answer: Answer) -> bool:
+    """Whether a stream brought no chunk."""
+    return answer.body is None and answer.output_bytes == 0
+
+
+def _usage_of_nothing(call: Call, method: Method, answer: Answer) -> Usage | None:
+    """A generator sends its request when its first chunk is wanted: before, nothing is charged.
+
+    Neither is a request that was refused; one that was answered is.
+    """
+    answered = None if call.frame is None else call.frame.notes.get(ANSWERED)
+    if answered is None:
+        return Usage(input_tokens=0, output_tokens=0)
+    return describe.usage_of(method.shape, method.request(call), answer) if answered else None
+
+
+# --- failures -------------------------------------------------------------------------------------
+
+
+def failure(_call: Call, error: BaseException) -> Attributes:
+    """What an exception of an SDK says: the HTTP status, and the id that support asks for."""
+    found = (getattr(error, name, None) for name in _RESPONSES)
+    response = next((each for each in found if each is not None), None)
+    status = count(getattr(error, "status_code", None))
+    if status is None:
+        status = count(getattr(response, "status_code", None))
+    headers = getattr(error, "headers", None) or getattr(response, "headers", None)
+    return {semconv.HTTP_STATUS_CODE: status, semconv.PROVIDER_REQUEST_ID: _request_id(headers)}
+
+
+def _request_id(headers: Any) -> str | None:
+    if not isinstance(headers, Mapping):
+        return None
+    return next((word(headers[name]) for name in _REQUEST_IDS if name in headers), None)
+
+
+def salvage(call: Call, _error: BaseException) -> Answer | None:
+    """The answer that arrived whole and that the SDK could not make anything of: it was paid for."""
+    noted = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
+    response = None if noted is None else noted()
+    # requests keeps False in _content until the body is read; httpx has no _content until then.
+    data = getattr(response, "_content", False)
+    if read(response, "status_code") != _OK or not isinstance(data, bytes):
+        return None
+    body = parsed(data)
+    output = len(data) if body is None else None
+    return Answer(body, output_bytes=output, status=_OK, error=error_type_of(body))
