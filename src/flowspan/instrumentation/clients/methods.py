@@ -16,9 +16,9 @@ from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.chunks import ChunkJoiner, Look
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.providers import Place
-from flowspan.instrumentation.clients.wire.reading import count, parsed, read, word
+from flowspan.instrumentation.clients.wire.reading import count, read, word
 from flowspan.instrumentation.clients.wire.shape import Answer, Body, Shape
-from flowspan.instrumentation.clients.wire.stream import BodyJoiner
+from flowspan.instrumentation.clients.wire.stream import BodyJoiner, answer_in
 from flowspan.instrumentation.integration import (
     Attributes,
     Call,
@@ -59,6 +59,7 @@ class Method:
         body: The answer's body in a result.
         look: How the chunks of a generator are read, where the method may return one.
         response: The HTTP response below a streamed result, where that can be observed instead.
+        usage_request: What makes a stream say its usage (see ``Patch``).
         optional: Some supported versions do not have it.
     """
 
@@ -72,6 +73,7 @@ class Method:
     body: Callable[[Any], Any] | None = None
     look: Look | None = None
     response: Callable[[Call, Any], Any] | None = None
+    usage_request: Callable[[Call], Mapping[str, Any]] | None = None
     optional: bool = False
 
     def request(self, call: Call) -> Body:
@@ -89,59 +91,71 @@ class Method:
         return Answer(body, error=error_type_of(body))
 
 
-def row(method: Method) -> Patch:
-    """The row of a method."""
-    shape = method.shape
+class _Reader:
+    """The extractors of a method's row."""
 
-    def name(call: Call) -> str | None:
-        return method.model(call, method.request(call))
+    def __init__(self, method: Method) -> None:
+        self._method = method
+        self._shape = method.shape
 
-    def request(call: Call) -> Attributes:
-        found = describe.request_attributes(shape, method.request(call), method.place(call))
+    def name(self, call: Call) -> str | None:
+        return self._method.model(call, self._method.request(call))
+
+    def request(self, call: Call) -> Attributes:
+        method = self._method
+        found = describe.request_attributes(self._shape, method.request(call), method.place(call))
         found[semconv.TRANSPORT] = "sdk"
         return found
 
-    def response(_call: Call, result: Any) -> Attributes:
-        return describe.response_attributes(shape, method.answer(result))
+    def response(self, _call: Call, result: Any) -> Attributes:
+        return describe.response_attributes(self._shape, self._method.answer(result))
 
-    def usage(call: Call, result: Any) -> Usage | None:
-        answer = method.answer(result)
+    def usage(self, call: Call, result: Any) -> Usage | None:
+        answer = self._method.answer(result)
         if _is_empty(answer):
-            return _usage_of_nothing(call, method, answer)
-        return describe.usage_of(shape, method.request(call), answer)
+            return _usage_of_nothing(call, self._method, answer)
+        return describe.usage_of(self._shape, self._method.request(call), answer)
 
-    def tools(_call: Call, result: Any) -> Iterable[ToolRequest]:
-        return describe.requested_tools(shape, method.answer(result))
+    def tools(self, _call: Call, result: Any) -> Iterable[ToolRequest]:
+        return describe.requested_tools(self._shape, self._method.answer(result))
 
-    def outcome(_call: Call, result: Any) -> str | None:
-        return describe.error_type(method.answer(result))
+    def outcome(self, _call: Call, result: Any) -> str | None:
+        return describe.error_type(self._method.answer(result))
 
-    def content(call: Call, result: Any) -> Content:
+    def content(self, call: Call, result: Any) -> Content:
         if result is None:
-            return describe.input_content(shape, method.request(call))
-        return describe.output_content(shape, method.answer(result))
+            return describe.input_content(self._shape, self._method.request(call))
+        return describe.output_content(self._shape, self._method.answer(result))
 
-    def join(call: Call) -> Joiner:
-        if method.look is not None:
-            return ChunkJoiner(shape, method.look, content=call.content)
-        return BodyJoiner(shape, content=call.content)
+    def join(self, call: Call) -> Joiner:
+        if self._method.look is not None:
+            return ChunkJoiner(self._shape, self._method.look, content=call.content)
+        return BodyJoiner(self._shape, content=call.content)
 
+    def salvage(self, call: Call, _error: BaseException) -> Answer | None:
+        return salvaged(self._shape, call)
+
+
+def row(method: Method) -> Patch:
+    """The row of a method."""
+    reader = _Reader(method)
     streams = method.look is not None or method.response is not None
     return Patch(
         target=method.targets[0],
         moved=method.targets[1:],
         kind="llm",
-        operation=shape.operation,
-        name=name,
-        request=request,
-        response=response,
+        operation=method.shape.operation,
+        name=reader.name,
+        request=reader.request,
+        response=reader.response,
         failure=failure,
-        salvage=salvage,
-        usage=usage,
-        tools=tools,
-        outcome=outcome,
-        content=content,
-        join=join if streams else None,
+        salvage=reader.salvage,
+        usage=reader.usage,
+        usage_request=method.usage_request,
+        tools=reader.tools,
+        outcome=reader.outcome,
+        content=reader.content,
+        join=reader.join if streams else None,
         lazy=method.response,
         optional=method.optional,
     )
@@ -183,14 +197,15 @@ def _request_id(headers: Any) -> str | None:
     return next((word(headers[name]) for name in _REQUEST_IDS if name in headers), None)
 
 
-def salvage(call: Call, _error: BaseException) -> Answer | None:
-    """The answer that arrived whole and that the SDK could not make anything of: it was paid for."""
+def salvaged(shape: Shape, call: Call) -> Answer | None:
+    """The answer that arrived whole and of which the SDK could make nothing: it was paid for."""
     noted = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
     response = None if noted is None else noted()
     # requests keeps False in _content until the body is read; httpx has no _content until then.
     data = getattr(response, "_content", False)
     if read(response, "status_code") != _OK or not isinstance(data, bytes):
         return None
-    body = parsed(data)
-    output = len(data) if body is None else None
-    return Answer(body, output_bytes=output, status=_OK, error=error_type_of(body))
+    answer = answer_in(shape, data, status=_OK)
+    if answer.body is None:
+        answer.output_bytes = len(data)
+    return answer

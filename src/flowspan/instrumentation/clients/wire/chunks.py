@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from flowspan.estimates import needs_texts, utf8_length
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.shape import Answer, Shape
-from flowspan.usage import utf8_length
 
 Meaning = Literal["text", "kept", "last"]
 Look = Callable[[Any], tuple[str | None, Meaning]]
@@ -36,6 +36,7 @@ class ChunkJoiner:
 
     def __init__(self, shape: Shape, look: Look, *, content: bool = False) -> None:
         """Join chunks of ``shape``; with ``content`` every one is kept for its message."""
+        content = content or needs_texts()
         self.complete = False
         self._shape = shape
         self._look = look

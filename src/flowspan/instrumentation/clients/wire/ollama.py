@@ -36,6 +36,9 @@ from flowspan.instrumentation.clients.wire.shape import Body, Converter, Marks, 
 from flowspan.instrumentation.integration import AttributeValue, ToolRequest
 from flowspan.usage import Usage
 
+_PORT: Final = 11434
+"""The port that a server listens at; the paths could be anybody's."""
+
 _NO_ANSWER: Final = frozenset({"load", "unload"})
 """Why an answer ended whose request had no prompt: it only loads or unloads the model."""
 
@@ -164,6 +167,11 @@ def _prompt(body: Body) -> tuple[Any, Any]:
     return [text_part(system)] if system else None, [message("user", asked_parts)]
 
 
+def _streams(_path: str, body: Body) -> bool:
+    """A stream is what Ollama answers with unless it is told not to."""
+    return body.get("stream") is not False
+
+
 def _matches(member: str) -> Callable[[Body], bool]:
     return lambda body: isinstance(body.get("model"), str) and member in body
 
@@ -181,11 +189,15 @@ CHAT: Final = Shape(
     usage=_usage,
     prompt=("messages", "tools"),
     output=lambda body: read(body, "message"),
-    marks=Marks(text=("content", "thinking"), each=("done_reason", "name")),
+    marks=Marks(text=("content", "thinking"), each=("done_reason", "name"), flags=("done",)),
     fold=_fold(_add_message),
     input=_input,
     messages=lambda body: [message("assistant", _parts(read(body, "message"), "content"))],
     tools=_tools,
+    streams=_streams,
+    lines=True,
+    own=False,
+    port=_PORT,
 )
 """``POST /api/chat``."""
 
@@ -200,10 +212,14 @@ GENERATE: Final = Shape(
     usage=_usage,
     prompt=("system", "prompt", "suffix"),
     output=lambda body: [read(body, "response"), read(body, "thinking")],
-    marks=Marks(text=("response", "thinking"), each=("done_reason",)),
+    marks=Marks(text=("response", "thinking"), each=("done_reason",), flags=("done",)),
     fold=_fold(_add_response),
     input=_prompt,
     messages=lambda body: [message("assistant", _parts(body, "response"))],
+    streams=_streams,
+    lines=True,
+    own=False,
+    port=_PORT,
 )
 """``POST /api/generate``."""
 
@@ -223,6 +239,8 @@ EMBED: Final = Shape(
     input=lambda body: (None, [message("user", parts_of(body.get("input")))]),
     messages=lambda _body: None,
     generates=False,
+    own=False,
+    port=_PORT,
 )
 """``POST /api/embed``."""
 
@@ -242,5 +260,7 @@ EMBEDDINGS: Final = Shape(
     input=lambda body: (None, [message("user", parts_of(body.get("prompt")))]),
     messages=lambda _body: None,
     generates=False,
+    own=False,
+    port=_PORT,
 )
 """``POST /api/embeddings``, the older call for one text; it never says its tokens."""
