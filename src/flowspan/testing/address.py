@@ -31,6 +31,7 @@ class ProviderAddress:
             "OPENAI_API_KEY": "sk-test",
             "ANTHROPIC_BASE_URL": self.anthropic_url,
             "ANTHROPIC_API_KEY": "sk-ant-test",
+            "OLLAMA_HOST": self.url,
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
