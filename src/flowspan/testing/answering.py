@@ -17,7 +17,8 @@ def decide(reply: Reply, request: ReceivedRequest, wire: WireFormat) -> Answer:
     """Fills in what the reply leaves to the rules."""
     reply, stop = _with_content(reply, request, wire)
     choices = () if wire.operation == "embeddings" else _choices(reply, request, wire)
-    usage = _usage(reply.usage or Usage(), request, choices)
+    given = reply.usage or Usage()
+    usage = wire.meter(given, _usage(given, request, choices), request)
     return Answer(
         request=request,
         model=reply.model or request.model or "",

@@ -23,7 +23,8 @@ def deliver(exchange: Exchange, reply: Reply, answer: Answer) -> None:
     elif reply.fault is not None and reply.fault.kind == "error_event":
         exchange.refuse(replace(reply.fault, kind="status"))
     else:
-        _send_whole(exchange, reply, answer, {"content-type": exchange.wire.media_type, **headers})
+        media_type = exchange.wire.media_type_of(exchange.request)
+        _send_whole(exchange, reply, answer, {"content-type": media_type, **headers})
 
 
 def _send_whole(exchange: Exchange, reply: Reply, answer: Answer, headers: dict[str, str]) -> None:

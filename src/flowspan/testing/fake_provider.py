@@ -170,7 +170,10 @@ class FakeProvider(ProviderAddress):
             return
         exchange.answered(200)
         body = encode(exchange.wire.body(answer))
-        headers = {**exchange.headers(), "content-type": exchange.wire.media_type}
+        headers = {
+            **exchange.headers(),
+            "content-type": exchange.wire.media_type_of(exchange.request),
+        }
         exchange.connection.send(200, headers, body)
 
     def _next_reply(self, request: ReceivedRequest) -> Reply:

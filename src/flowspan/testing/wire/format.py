@@ -116,6 +116,11 @@ def streams_if_asked(_path: str, body: Mapping[str, Any]) -> bool:
     return body.get("stream") is True
 
 
+def as_ruled(_given: Usage, ruled: Usage, _request: ReceivedRequest) -> Usage:
+    """What most formats charge: what the reply says, and the token rule for the rest."""
+    return ruled
+
+
 def parse_json(_headers: Mapping[str, str], body: bytes) -> Json:
     """The JSON object of a body, empty where there is no body.
 
@@ -165,8 +170,11 @@ class WireFormat:
         model: The model that a path and a body ask for.
         streams: Whether a path and a body ask for a stream.
         parse: The members of a request, from its headers and its bytes.
-        media_type: Content type of an answer that is not streamed.
+        media_type: Content type of an answer that is not streamed; a function where it depends on
+            the request.
         billed: False where asking costs nothing (counting tokens): the ledger has no entry.
+        meter: What is charged, from what the reply says of it, what the token rule makes of that,
+            and the request.
     """
 
     name: str
@@ -188,8 +196,13 @@ class WireFormat:
     model: Callable[[str, Mapping[str, Any]], str | None] = model_in_body
     streams: Callable[[str, Mapping[str, Any]], bool] = streams_if_asked
     parse: Callable[[Mapping[str, str], bytes], Json] = parse_json
-    media_type: str = "application/json"
+    media_type: str | Callable[[ReceivedRequest], str] = "application/json"
     billed: bool = True
+    meter: Callable[[Usage, Usage, ReceivedRequest], Usage] = as_ruled
+
+    def media_type_of(self, request: ReceivedRequest) -> str:
+        """Content type of the answer to a request that asks for no stream."""
+        return self.media_type if isinstance(self.media_type, str) else self.media_type(request)
 
 
 def encode(value: Json | bytes) -> bytes:

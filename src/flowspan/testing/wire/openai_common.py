@@ -85,3 +85,14 @@ def model(path: str, body: Mapping[str, Any]) -> str | None:
     if _DEPLOYMENTS in path:
         return path.partition(_DEPLOYMENTS)[2].partition("/")[0]
     return model_in_body(path, body)
+
+
+def file_size(given: object) -> int:
+    """Bytes of the files of a form's member."""
+    files = given if isinstance(given, list) else [given]
+    return sum(file["size"] for file in files if isinstance(file, dict))
+
+
+def file_tokens(given: object, bytes_per_token: int) -> int:
+    """Tokens of the files of a form's member, rounded up."""
+    return -(-file_size(given) // bytes_per_token)

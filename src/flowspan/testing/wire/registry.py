@@ -11,10 +11,14 @@ from flowspan.testing.wire import (
     ollama_chat,
     ollama_embed,
     ollama_generate,
+    openai_audio,
     openai_chat,
     openai_completions,
     openai_embeddings,
+    openai_images,
+    openai_moderations,
     openai_responses,
+    openai_speech,
 )
 from flowspan.testing.wire.format import WireFormat
 
@@ -23,6 +27,11 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_responses.FORMAT,
     openai_embeddings.FORMAT,
     openai_completions.FORMAT,
+    openai_images.FORMAT,
+    openai_audio.TRANSCRIPTIONS,
+    openai_audio.TRANSLATIONS,
+    openai_speech.FORMAT,
+    openai_moderations.FORMAT,
     anthropic_messages.FORMAT,
     anthropic_complete.FORMAT,
     anthropic_count_tokens.FORMAT,
