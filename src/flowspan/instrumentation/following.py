@@ -118,7 +118,11 @@ def _observed(seen: Seen, result: Any) -> bool:
     if lazy is None or not isinstance(seen, Invocation):
         return False
     subject = guarded(f"{seen.site.place} lazy", lazy, seen.call, result)
-    return subject is not None and bool(guarded("stream", streams.observe, subject, seen))
+    if subject is None or not guarded("stream", streams.observe, subject, seen):
+        return False
+    if subject is seen.call.instance:  # a call that kept it alive would never see it dropped
+        seen.call.instance = seen.call.function = None
+    return True
 
 
 def _like(inner: Any, outer: Any) -> Any:

@@ -33,7 +33,7 @@ NOTHING: Attributes = MappingProxyType({})
 """No attributes."""
 
 Detail = Literal["minimal", "normal", "full"]
-Role = Literal["call", "iterate", "read", "next", "close", "enter", "exit"]
+Role = Literal["call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit"]
 
 
 class Event(NamedTuple):
@@ -97,7 +97,8 @@ class Call:
             ``None`` outside any frame, and while a name or ``when`` is asked.
         enclosing: The frame around this call, if any.
         detail: How much the user asked for.
-        snapshot: What the row's ``snapshot`` returned before the call ran.
+        snapshot: What the row's ``snapshot`` returned before the call ran; a row without one may
+            keep here what its ``when`` found out.
         content: True if the user asked to capture content in any form.
         function: The original, for those who need its signature.
     """
@@ -144,6 +145,20 @@ class Joiner(Protocol):
 
     def result(self) -> Any:
         """What the row's ``response`` and ``usage`` understand as the result so far."""
+
+
+class Observed(NamedTuple):
+    """A result to observe that is read through other objects as well.
+
+    Attributes:
+        subject: The result; where it is dropped, nobody reads on.
+        others: Objects by which it is read too.
+        members: Attributes of the subject that hold such objects.
+    """
+
+    subject: Any
+    others: tuple[Any, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 class Content(NamedTuple):
@@ -202,11 +217,16 @@ class Patch:
             asked for the input before the call.
         join: Makes the joiner of a streamed result; ``None`` when the result is no stream.
         lazy: Tells whether a result is a stream or a body that is yet to be read; it returns the
-            object to observe (a row of another ``role`` reports its chunks) or ``None``.
+            object to observe (a row of another ``role`` reports its chunks), an ``Observed``, or
+            ``None``.
+        taken: What a call of a ``take`` row took: the chunk, and whether it was the last one.
+            Unless said, the chunk is what it returned, and an empty one is the end.
         role: ``call`` for ordinary rows. ``iterate`` (returns an iterator over chunks), ``read``
-            (the same, over the bytes of a body), ``next`` (returns one chunk) and ``close`` rows
-            report what happens to an observed object, and ``enter`` and ``exit`` rows that a
-            ``with`` block of it begins and ends.
+            (the same, over the bytes of a body), ``next`` (returns one chunk, raises at the end),
+            ``take`` (returns the next bytes, as files do; of takes inside each other the innermost
+            counts) and ``close`` rows report what happens to an observed object, ``enter`` and
+            ``exit`` rows that a ``with`` block of it begins and ends, and a ``hand`` row that it
+            returned what its own ``lazy`` says is observed from now on in its place.
         when: Asked before the call; ``False`` leaves the call alone.
         keep: Asked after the call below detail ``full``; ``False`` drops the span, unless
             something inside it was kept.
@@ -239,6 +259,7 @@ class Patch:
     content: Callable[[Call, Any], Content] | None = None
     join: Callable[[Call], Joiner] | None = None
     lazy: Callable[[Call, Any], Any] | None = None
+    taken: Callable[[Call, Any], tuple[Any, bool]] | None = None
     role: Role = "call"
     when: Callable[[Call], bool] | None = None
     keep: Callable[[Call, Any], bool] | None = None

@@ -11,9 +11,11 @@ import contextlib
 import os
 import sys
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import background
+from flowspan.instrumentation.integration import Observed
 from flowspan.safety import guarded, swallow
 
 if TYPE_CHECKING:
@@ -34,8 +36,10 @@ class Observation:
     Attributes:
         invocation: The call whose result it is.
         joiner: Adds up its chunks; ``None`` where only the end matters.
+        count: Chunks so far.
         busy: True while a report is being made, so that what the object does to itself in the
             meantime (an iterator that closes its own response) is not reported too.
+        taking: How many ``take`` methods are under way inside each other.
         attached: The call's context, while the program is inside a ``with`` block of the object.
         before: An observation of the same object by a call inside this one.
     """
@@ -47,15 +51,19 @@ class Observation:
         "attached",
         "before",
         "busy",
+        "count",
         "invocation",
         "joiner",
         "over",
+        "taking",
     )
 
     def __init__(self, invocation: Invocation | Remark) -> None:
         self.invocation = invocation
         self.joiner = _joiner(invocation)
         self.busy = False
+        self.count = 0
+        self.taking = 0
         self.over = False
         self.attached: Attached | None = None
         self.before: Observation | None = None
@@ -65,6 +73,7 @@ class Observation:
 
     def chunk(self, chunk: Any) -> None:
         """A chunk arrived."""
+        self.count += 1
         if self.before is not None:
             self.before.chunk(chunk)
         counts: bool | None = None
@@ -85,6 +94,11 @@ class Observation:
         if self._last():
             whole = result if self.joiner is None else self._partial()
             guarded("end of stream", self.invocation.complete, whole)
+
+    def returned(self, result: Any) -> None:
+        """It turned out to have nothing to come: ``result`` is all."""
+        if self._last():
+            guarded("end of a call", self.invocation.complete, result)
 
     def failed(self, error: BaseException) -> None:
         """It raised."""
@@ -147,23 +161,31 @@ class _Observed:
     """
 
     def __init__(self) -> None:
-        self.by_identity: dict[int, tuple[weakref.ref[Any], Observation]] = {}
+        self.by_identity: dict[int, tuple[Callable[[], Any], Observation]] = {}
         global later  # noqa: PLW0603 - one queue for each process
         self.dropped = later = background.SimpleQueue()
         self.open: set[Observation] = set()
         self.sweeper: background.Worker | None = None
         self.starting = background.Lock()
 
-    def add(self, subject: Any, observation: Observation) -> None:
-        identity = id(subject)
-        by_identity, dropped = self.by_identity, self.dropped
+    def add(self, seen: Observed, observation: Observation) -> None:
+        subject, others, members = seen
         observation.before = self.find(subject)
+        held = [getattr(subject, name, None) for name in members]
+        identities = [id(each) for each in (subject, *others, *held)]
+        by_identity, dropped = self.by_identity, self.dropped
 
         def forget(_: Any) -> None:
-            by_identity.pop(identity, None)
+            for identity in identities:
+                by_identity.pop(identity, None)
             dropped.put(observation.dropped)
 
-        by_identity[identity] = (weakref.ref(subject, forget), observation)
+        whole = weakref.ref(subject, forget)
+        by_identity[id(subject)] = (whole, observation)
+        for other in others:
+            by_identity[id(other)] = (weakref.ref(other), observation)
+        for name, member in zip(members, held, strict=True):
+            by_identity[id(member)] = (partial(_member, whole, name), observation)
 
     def find(self, subject: Any) -> Observation | None:
         found = self.by_identity.get(id(subject))
@@ -181,6 +203,11 @@ class _Observed:
                 self.sweeper = background.start("flowspan-streams", _sweep, self.dropped)
         finally:
             self.starting.release()
+
+
+def _member(whole: weakref.ref[Any], name: str) -> Any:
+    """What an object has that takes no weak references itself, as long as both live."""
+    return getattr(whole(), name, None)
 
 
 def _sweep(dropped: background.SimpleQueue[Callable[[], object]]) -> None:
@@ -221,12 +248,25 @@ def observe(subject: Any, invocation: Invocation) -> bool:
     """
     observation = Observation(invocation)
     try:
-        _observed.add(subject, observation)
+        _observed.add(_as_observed(subject), observation)
     except TypeError:
         return False
     _observed.open.add(observation)
     _observed.start_sweeper()
     return True
+
+
+def _as_observed(subject: Any) -> Observed:
+    return subject if isinstance(subject, Observed) else Observed(subject)
+
+
+def hand_over(observation: Observation, holder: Any, subject: Any) -> None:
+    """Observe ``subject`` from now on, no longer ``holder``."""
+    _observed.by_identity.pop(id(holder), None)
+    try:
+        _observed.add(_as_observed(subject), observation)
+    except TypeError:
+        observation.returned(subject)
 
 
 def find(subject: Any) -> Observation | None:

@@ -12,7 +12,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from flowspan.instrumentation import managers, stream_wrappers, streams
+from flowspan.instrumentation import managers, stream_wrappers, streams, taking
 from flowspan.instrumentation.following import finished, lazily
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.opening import begin, failed, replayed
@@ -126,6 +126,8 @@ def wrapper_for(site: Site, function: Any) -> Wrapper:
 def _fitting(site: Site, function: Any) -> Wrapper:
     if (other := _OF_ROLE.get(site.patch.role)) is not None:
         return other
+    if (of_site := _OF_ROLE_AND_SITE.get(site.patch.role)) is not None:
+        return of_site(site)
     if (manager := managers.manager_wrapper(function)) is not None:
         return manager(site)
     if getattr(getattr(function, "__code__", None), "co_flags", 0) & _LAZY:
@@ -140,4 +142,8 @@ _OF_ROLE: Final[dict[str, Wrapper]] = {
     "close": stream_wrappers.close,
     "enter": managers.enter,
     "exit": managers.leave,
+}
+_OF_ROLE_AND_SITE: Final[dict[str, Callable[[Site], Wrapper]]] = {
+    "take": taking.take,
+    "hand": taking.hand,
 }
