@@ -15,7 +15,7 @@ from flowspan.testing.wire.format import Answer, encode
 
 def deliver(exchange: Exchange, reply: Reply, answer: Answer) -> None:
     """Sends an answer as the request asked for it."""
-    headers = {**exchange.headers(), **reply.headers}
+    headers = {**exchange.headers(), **exchange.wire.answer_headers(answer), **reply.headers}
     events = exchange.wire.events
     if exchange.request.stream and events is not None:
         headers |= {"content-type": events.media_type, "cache-control": "no-cache"}

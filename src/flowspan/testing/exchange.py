@@ -36,7 +36,7 @@ class Exchange:
             self.connection.reset()
             return
         message = fault.message or _MESSAGES.get(fault.status, f"Status {fault.status}")
-        headers = {**self.headers(), **JSON}
+        headers = {**self.headers(), **JSON, **self.wire.error_headers(fault.status)}
         if fault.retry_after is not None:
             headers["retry-after"] = str(round(fault.retry_after))
             headers["retry-after-ms"] = f"{fault.retry_after * 1000:g}"

@@ -100,7 +100,7 @@ def _stop_reason(answer: Answer) -> str:
     return answer.finish_reason or _STOP_REASONS[answer.stop]
 
 
-def _tool_input(call: ToolCall) -> object:
+def tool_input(call: ToolCall) -> object:
     """The arguments as an object; a text that is no JSON is wrapped, as a body must be JSON."""
     try:
         return json.loads(call.arguments_text)
@@ -131,7 +131,7 @@ def _blocks(answer: Answer) -> Iterator[tuple[Json, Json, list[Json]]]:
     for position, call in enumerate(choice.tool_calls):
         block = {"type": "tool_use", "id": answer.call_id(position, "toolu"), "name": call.name}
         yield (
-            {**block, "input": _tool_input(call)},
+            {**block, "input": tool_input(call)},
             {**block, "input": {}},
             [
                 {"type": "input_json_delta", "partial_json": piece}

@@ -105,6 +105,14 @@ def _no_id(_answer: Answer) -> str | None:
     return None
 
 
+def _no_headers(_about: object) -> dict[str, str]:
+    return {}
+
+
+def _any_path(_path: str) -> bool:
+    return True
+
+
 def model_in_body(_path: str, body: Mapping[str, Any]) -> str | None:
     """The model where most formats name it."""
     model = body.get("model")
@@ -158,7 +166,9 @@ class WireFormat:
         texts: The texts of the prompt in a request body.
         body: The body of an answer: JSON, or bytes of the media type.
         headers: Headers of every answer, from the request id.
+        answer_headers: Further headers, from what the answer is.
         error: The JSON body of an error, from status, message and request id.
+        error_headers: Further headers of an error, from its status.
         output_limit: Members of the body (dotted), one of which may limit the output tokens.
         choice_count: Member of the body (dotted) that asks for several choices.
         tiers: The service tier that is served for each one that a request may ask for.
@@ -173,6 +183,8 @@ class WireFormat:
         media_type: Content type of an answer that is not streamed; a function where it depends on
             the request.
         billed: False where asking costs nothing (counting tokens): the ledger has no entry.
+        serves: Whether a path with such an ending is a request of this format, where others have
+            the same ending.
         meter: What is charged, from what the reply says of it, what the token rule makes of that,
             and the request.
     """
@@ -198,6 +210,9 @@ class WireFormat:
     parse: Callable[[Mapping[str, str], bytes], Json] = parse_json
     media_type: str | Callable[[ReceivedRequest], str] = "application/json"
     billed: bool = True
+    answer_headers: Callable[[Answer], dict[str, str]] = _no_headers
+    error_headers: Callable[[int], dict[str, str]] = _no_headers
+    serves: Callable[[str], bool] = _any_path
     meter: Callable[[Usage, Usage, ReceivedRequest], Usage] = as_ruled
 
     def media_type_of(self, request: ReceivedRequest) -> str:

@@ -8,6 +8,8 @@ from flowspan.testing.wire import (
     anthropic_complete,
     anthropic_count_tokens,
     anthropic_messages,
+    bedrock_converse,
+    bedrock_invoke,
     ollama_chat,
     ollama_embed,
     ollama_generate,
@@ -35,6 +37,9 @@ FORMATS: tuple[WireFormat, ...] = (
     anthropic_messages.FORMAT,
     anthropic_complete.FORMAT,
     anthropic_count_tokens.FORMAT,
+    bedrock_converse.FORMAT,
+    bedrock_converse.NOVA,
+    *bedrock_invoke.FORMATS,
     ollama_chat.FORMAT,
     ollama_generate.FORMAT,
     ollama_embed.EMBED,
@@ -65,7 +70,7 @@ def route(method: str, path: str) -> Route:
     path = path.partition("?")[0].rstrip("/")
     collection, _, identifier = path.rpartition("/")
     for ending, wire in _BY_ENDING:
-        if method == "POST" and path.endswith(ending):
+        if method == "POST" and path.endswith(ending) and wire.serves(path):
             return Route(wire)
         if method == "GET" and wire.retrievable and collection.endswith(ending):
             return Route(wire, identifier)
