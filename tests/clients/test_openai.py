@@ -11,6 +11,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from flowspan import semconv
+from flowspan.instrumentation.clients import addresses
 from flowspan.instrumentation.clients import openai as openai_rows
 from flowspan.testing import FakeProvider, Fault, Recording, Reply, ToolCall, record
 from flowspan.usage import Usage
@@ -431,7 +432,7 @@ def test_the_provider_is_told_by_the_address(
 
 def test_many_addresses_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that makes clients without end does not fill the memory."""
-    monkeypatch.setattr(openai_rows, "_MOST_PLACES", 3)
+    monkeypatch.setattr(addresses, "_MOST_PLACES", 3)
     row = next(row for row in openai_rows.INTEGRATION.patches if row.path == "Completions.create")
     assert row.request is not None
     for number in range(8):
@@ -439,7 +440,7 @@ def test_many_addresses_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyP
         call.instance = openai.OpenAI(base_url=f"http://h{number}/v1", api_key="x").chat.completions
         assert row.request(call)[semconv.SERVER_ADDRESS] == f"h{number}"
 
-    assert len(openai_rows._PLACES) <= 3
+    assert len(addresses._PLACES) <= 3
 
 
 # --- content --------------------------------------------------------------------------------------

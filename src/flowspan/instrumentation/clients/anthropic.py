@@ -119,8 +119,12 @@ def _answer(call: Call, result: Any) -> Answer:
         return result
     notes = {} if call.frame is None else call.frame.notes
     if (known := notes.get(_ANSWER)) is None:
-        known = notes[_ANSWER] = stainless.answer(result, raw=_returns_raw(call))
+        known = notes[_ANSWER] = stainless.answer(result, _shape(call), raw=_returns_raw(call))
     return cast("Answer", known)
+
+
+def _salvage(call: Call, _error: BaseException) -> Answer | None:
+    return stainless.salvage(call, _shape(call))
 
 
 def _response(call: Call, result: Any) -> Attributes:
@@ -162,7 +166,7 @@ def _rows() -> Iterator[Patch]:
             request=_request,
             response=_response,
             failure=stainless.failure,
-            salvage=stainless.salvage,
+            salvage=_salvage,
             usage=_usage,
             tools=_tools,
             outcome=_outcome,

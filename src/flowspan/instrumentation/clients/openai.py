@@ -1,12 +1,13 @@
-"""OpenAI's SDK: chat, responses, embeddings and the older completions, called in any way.
+"""OpenAI's SDK: everything that it calls a model for, called in any way.
 
 The rows are on the methods of the resource classes, because everything leads through them: raw
-and streaming responses wrap the bound method, Azure's clients and the module-level client use the
-same classes, and the ``stream`` helpers and ``beta.chat.completions.parse`` of openai 1 call
-``create`` (so they have no rows of their own).
+and streaming responses wrap the bound method, Azure's clients, copies of clients and the
+module-level client use the same classes, and the ``stream`` helpers call ``create`` (so they have
+no rows of their own).  Where one such method calls another, the outer one owns the call.
 
 Streams are observed at the HTTP response below them (see :mod:`.bodies`), because the SDK's helpers
 close that one and not the stream object.  Retries are counted by the rows of :mod:`.http`.
+Conversations over a socket have a file of their own: :mod:`.openai_realtime`.
 """
 
 from __future__ import annotations
@@ -15,41 +16,40 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from flowspan import semconv
-from flowspan.instrumentation.clients.http import LATEST_RESPONSE
+from flowspan.instrumentation.clients import azure_openai, stainless
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.background import usage_of_background
-from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.openai_audio import AUDIO_TEXT, SPEECH
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
+from flowspan.instrumentation.clients.wire.openai_images import IMAGES
+from flowspan.instrumentation.clients.wire.openai_moderations import MODERATIONS
 from flowspan.instrumentation.clients.wire.openai_responses import FETCHED, RESPONSES
-from flowspan.instrumentation.clients.wire.providers import Place, place_of
-from flowspan.instrumentation.clients.wire.reading import count, parsed, word
+from flowspan.instrumentation.clients.wire.reading import word
 from flowspan.instrumentation.clients.wire.shape import Answer, Shape
-from flowspan.instrumentation.clients.wire.stream import BodyJoiner
+from flowspan.instrumentation.clients.wire.stream import BodyJoiner, answer_in
 from flowspan.instrumentation.integration import (
     Attributes,
     Call,
     Content,
     Integration,
+    Joiner,
     Patch,
     ToolRequest,
 )
 from flowspan.usage import Usage
 
-_RAW: Final = "X-Stainless-Raw-Response"
-"""The header by which the SDK tells its own methods to return the response itself."""
-
-_OK: Final = 200
-
 _ANSWER: Final = "openai.answer"
 """Where a call notes its answer, which is asked for several times."""
 
 _CHAT: Final = "openai.resources.chat.completions.completions", "openai.resources.chat.completions"
+_BETA_CHAT: Final = ("openai.resources.beta.chat.completions",)
 _RESPONSES: Final = "openai.resources.responses.responses", "openai.resources.responses"
 _BETA_RESPONSES: Final = (
     "openai.resources.beta.responses.responses",
     "openai.resources.beta.responses",
 )
+_IMAGES: Final = ("openai.resources.images",)
 
 
 class _Method(NamedTuple):
@@ -65,6 +65,7 @@ class _Method(NamedTuple):
 _METHODS: Final[tuple[_Method, ...]] = (
     _Method(_CHAT, "Completions", "create", CHAT),
     _Method(_CHAT, "Completions", "parse", CHAT, optional=True),
+    _Method(_BETA_CHAT, "Completions", "parse", CHAT, optional=True),
     _Method(_RESPONSES, "Responses", "create", RESPONSES, optional=True),
     _Method(_RESPONSES, "Responses", "parse", RESPONSES, optional=True),
     _Method(_RESPONSES, "Responses", "compact", RESPONSES, optional=True),
@@ -74,79 +75,30 @@ _METHODS: Final[tuple[_Method, ...]] = (
     _Method(_BETA_RESPONSES, "Responses", "retrieve", FETCHED, optional=True),
     _Method(("openai.resources.embeddings",), "Embeddings", "create", EMBEDDINGS),
     _Method(("openai.resources.completions",), "Completions", "create", TEXT),
+    _Method(_IMAGES, "Images", "generate", IMAGES),
+    _Method(_IMAGES, "Images", "edit", IMAGES),
+    _Method(_IMAGES, "Images", "create_variation", IMAGES),
+    _Method(("openai.resources.audio.transcriptions",), "Transcriptions", "create", AUDIO_TEXT),
+    _Method(("openai.resources.audio.translations",), "Translations", "create", AUDIO_TEXT),
+    _Method(("openai.resources.audio.speech",), "Speech", "create", SPEECH),
+    _Method(("openai.resources.moderations",), "Moderations", "create", MODERATIONS),
 )
 _QUIET_STREAMS: Final = (CHAT, TEXT)
 """Formats whose streams say their tokens only to those who ask for it."""
 
-_PLACES: Final[dict[int, tuple[Any, Place]]] = {}
-"""Host and port by base URL; the URL object is kept so that its id stays its own."""
-_MOST_PLACES: Final = 256
+_DEPLOYED: Final = (CHAT, TEXT, EMBEDDINGS, IMAGES, AUDIO_TEXT, SPEECH)
+"""Formats for which Azure has the deployment in the path."""
 
 
 # --- the request --------------------------------------------------------------------------------
 
 
-def _place(call: Call) -> Place:
-    url = getattr(getattr(call.instance, "_client", None), "base_url", None)
-    known = _PLACES.get(id(url))
-    if known is not None and known[0] is url:
-        return known[1]
-    place = place_of(url)
-    if len(_PLACES) >= _MOST_PLACES:
-        _PLACES.clear()
-    _PLACES[id(url)] = (url, place)
-    return place
-
-
-def _model(call: Call) -> str | None:
-    return word(call.kwargs.get("model"))
+def _client(call: Call) -> Any:
+    return getattr(call.instance, "_client", None)
 
 
 def _returns_raw(call: Call) -> bool:
-    headers = call.kwargs.get("extra_headers")
-    return isinstance(headers, Mapping) and _RAW in headers
-
-
-# --- the answer -----------------------------------------------------------------------------------
-
-
-def _observed(call: Call, result: Any) -> Any:
-    """The HTTP response whose body is yet to be read, if there is one."""
-    if _returns_raw(call):
-        response = getattr(result, "http_response", None)
-        # with_raw_response has read the body of what is no stream already.
-        return None if getattr(response, "is_stream_consumed", True) else response
-    if call.kwargs.get("stream") is True:
-        return getattr(result, "response", None)
-    return None
-
-
-def _answer(call: Call, result: Any) -> Answer:
-    """The answer in a result: what a stream added up to, a raw response, or a typed object."""
-    if isinstance(result, Answer):
-        return result
-    notes = {} if call.frame is None else call.frame.notes
-    if (known := notes.get(_ANSWER)) is None:
-        known = _read_answer(result) if _returns_raw(call) else _typed_answer(result)
-        notes[_ANSWER] = known
-    return cast("Answer", known)
-
-
-def _typed_answer(result: Any) -> Answer:
-    return Answer(result, error=error_type_of(result))
-
-
-def _read_answer(result: Any) -> Answer:
-    """Parse the bytes that a raw response holds already; its own ``parse`` is the caller's."""
-    return _answer_in(getattr(result, "http_response", None))
-
-
-def _answer_in(response: Any) -> Answer:
-    data = getattr(response, "content", b"")
-    body = parsed(data)
-    output = len(data) if body is None else None
-    status = count(getattr(response, "status_code", None))
-    return Answer(body, output_bytes=output, status=status, error=error_type_of(body))
+    return stainless.returns_raw(call.kwargs.get("extra_headers"))
 
 
 def _usage_request(call: Call) -> Mapping[str, Any]:
@@ -157,65 +109,110 @@ def _usage_request(call: Call) -> Mapping[str, Any]:
     return {"stream_options": {**known, "include_usage": True}}
 
 
-def _failure(_call: Call, error: BaseException) -> Attributes:
-    return {
-        semconv.HTTP_STATUS_CODE: count(getattr(error, "status_code", None)),
-        semconv.PROVIDER_REQUEST_ID: word(getattr(error, "request_id", None)),
-    }
+def _asks_for_events(call: Call) -> bool:
+    """Whether speech is asked for as events, which say the tokens, instead of as mere bytes."""
+    more = call.kwargs.get("extra_body")
+    asked = (call.kwargs, more if isinstance(more, Mapping) else {})
+    return any(members.get("stream_format") == "sse" for members in asked)
 
 
-def _salvage(call: Call, _error: BaseException) -> Answer | None:
-    """The answer that arrived whole and that the SDK could not parse."""
-    noted = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
-    response = None if noted is None else noted()
-    if getattr(response, "status_code", None) != _OK or not hasattr(response, "_content"):
-        return None
-    return _answer_in(response)
+# --- the answer -----------------------------------------------------------------------------------
+
+
+def _observed(call: Call, result: Any) -> Any:
+    """The HTTP response whose body is yet to be read, if there is one."""
+    stream = call.kwargs.get("stream") is True
+    return stainless.observed(result, raw=_returns_raw(call), stream=stream)
+
+
+def _answer(shape: Shape, call: Call, result: Any) -> Answer:
+    """The answer in a result: what a stream added up to, a raw response, or a typed object."""
+    if isinstance(result, Answer):
+        return result
+    notes = {} if call.frame is None else call.frame.notes
+    if (known := notes.get(_ANSWER)) is None:
+        known = notes[_ANSWER] = _read_answer(shape, call, result)
+    return cast("Answer", known)
+
+
+def _read_answer(shape: Shape, call: Call, result: Any) -> Answer:
+    if shape is not SPEECH:
+        return stainless.answer(result, shape, raw=_returns_raw(call))
+    # What the SDK returns has the bytes, and the HTTP response below it.
+    response = getattr(result, "http_response", None) or getattr(result, "response", None)
+    if not _asks_for_events(call):
+        return Answer(output_bytes=0)
+    return answer_in(shape, getattr(response, "content", None), status=None)
+
+
+class _Bytes:
+    """The joiner of bytes in which there is nothing to be found: audio."""
+
+    def add(self, _chunk: bytes) -> bool:
+        """A piece of audio is a piece of the answer."""
+        return True
+
+    def result(self) -> Answer:
+        """Nothing that could be counted."""
+        return Answer(output_bytes=0)
 
 
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def _row(targets: Sequence[str], method: _Method) -> Patch:
+def _row(targets: Sequence[str], method: _Method) -> Patch:  # noqa: C901 - a table of one-liners
     shape = method.shape
 
+    def model(call: Call) -> str | None:
+        deployed = azure_openai.deployment(_client(call)) if shape in _DEPLOYED else None
+        return deployed or word(call.kwargs.get("model"))
+
     def request(call: Call) -> Attributes:
-        found = describe.request_attributes(shape, call.kwargs, _place(call))
+        client = _client(call)
+        place = stainless.place(client)
+        found = describe.request_attributes(shape, call.kwargs, place)
         found[semconv.TRANSPORT] = "sdk"
+        if azure_openai.is_azure(client, place):
+            found[semconv.PROVIDER_NAME] = azure_openai.PROVIDER
         return found
 
     def response(call: Call, result: Any) -> Attributes:
-        return describe.response_attributes(shape, _answer(call, result))
+        return describe.response_attributes(shape, _answer(shape, call, result))
 
     def usage(call: Call, result: Any) -> Usage | None:
-        answer = _answer(call, result)
+        answer = _answer(shape, call, result)
         found = describe.usage_of(shape, call.kwargs, answer)
         return usage_of_background(shape, answer) if found is None else found
 
     def outcome(call: Call, result: Any) -> str | None:
-        return describe.error_type(_answer(call, result))
+        return describe.error_type(_answer(shape, call, result))
 
     def content(call: Call, result: Any) -> Content:
         if result is None:
             return describe.input_content(shape, call.kwargs)
-        return describe.output_content(shape, _answer(call, result))
+        return describe.output_content(shape, _answer(shape, call, result))
 
     def tools(call: Call, result: Any) -> Iterable[ToolRequest]:
-        return describe.requested_tools(shape, _answer(call, result))
+        return describe.requested_tools(shape, _answer(shape, call, result))
 
-    def join(call: Call) -> BodyJoiner:
+    def join(call: Call) -> Joiner:
+        if shape is SPEECH and not _asks_for_events(call):
+            return _Bytes()
         return BodyJoiner(shape, content=call.content)
+
+    def salvage(call: Call, _error: BaseException) -> Answer | None:
+        return stainless.salvage(call, shape)
 
     return Patch(
         target=targets[0],
         moved=tuple(targets[1:]),
         kind="llm",
         operation=shape.operation,
-        name=_model,
+        name=model,
         request=request,
         response=response,
-        failure=_failure,
-        salvage=_salvage,
+        failure=stainless.failure,
+        salvage=salvage,
         usage=usage,
         tools=tools if shape.billed else None,
         usage_request=_usage_request if shape in _QUIET_STREAMS else None,

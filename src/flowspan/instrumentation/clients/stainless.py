@@ -11,33 +11,24 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flowspan import semconv
+from flowspan.instrumentation.clients.addresses import address
 from flowspan.instrumentation.clients.http import LATEST_RESPONSE
 from flowspan.instrumentation.clients.wire.failing import error_type_of
-from flowspan.instrumentation.clients.wire.providers import Place, place_of
-from flowspan.instrumentation.clients.wire.reading import count, parsed, word
-from flowspan.instrumentation.clients.wire.shape import Answer
+from flowspan.instrumentation.clients.wire.providers import Place
+from flowspan.instrumentation.clients.wire.reading import count, word
+from flowspan.instrumentation.clients.wire.shape import Answer, Shape
+from flowspan.instrumentation.clients.wire.stream import answer_in
 from flowspan.instrumentation.integration import Attributes, Call
 
 RAW: Final = "X-Stainless-Raw-Response"
 """The header by which an SDK tells its own methods to return the response itself."""
 
 _OK: Final = 200
-_PLACES: Final[dict[int, tuple[Any, Place]]] = {}
-"""Host and port by base URL; the URL object is kept so that its id stays its own."""
-_MOST_PLACES: Final = 256
 
 
 def place(client: Any) -> Place:
     """Where a client's calls go; cheap, as a client keeps its URL object."""
-    url = getattr(client, "base_url", None)
-    known = _PLACES.get(id(url))
-    if known is not None and known[0] is url:
-        return known[1]
-    found = place_of(url)
-    if len(_PLACES) >= _MOST_PLACES:
-        _PLACES.clear()
-    _PLACES[id(url)] = (url, found)
-    return found
+    return address(getattr(client, "base_url", None))
 
 
 def returns_raw(headers: Any) -> bool:
@@ -54,10 +45,10 @@ def observed(result: Any, *, raw: bool, stream: bool) -> Any:
     return getattr(result, "response", None) if stream else None
 
 
-def answer(result: Any, *, raw: bool) -> Answer:
+def answer(result: Any, shape: Shape, *, raw: bool) -> Answer:
     """The answer in a typed object or a raw response, whose ``parse`` is the caller's."""
     if raw:
-        return _answer_in(getattr(result, "http_response", None))
+        return _answer_in(getattr(result, "http_response", None), shape)
     return Answer(result, error=error_type_of(result))
 
 
@@ -69,18 +60,18 @@ def failure(_call: Call, error: BaseException) -> Attributes:
     }
 
 
-def salvage(call: Call, _error: BaseException) -> Answer | None:
+def salvage(call: Call, shape: Shape) -> Answer | None:
     """The answer that arrived whole and that the SDK could not parse."""
     noted = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
     response = None if noted is None else noted()
     if getattr(response, "status_code", None) != _OK or not hasattr(response, "_content"):
         return None
-    return _answer_in(response)
+    return _answer_in(response, shape)
 
 
-def _answer_in(response: Any) -> Answer:
+def _answer_in(response: Any, shape: Shape) -> Answer:
     data = getattr(response, "content", b"")
-    body = parsed(data)
-    output = len(data) if body is None else None
-    status = count(getattr(response, "status_code", None))
-    return Answer(body, output_bytes=output, status=status, error=error_type_of(body))
+    found = answer_in(shape, data, status=count(getattr(response, "status_code", None)))
+    if found.body is None:
+        found.output_bytes = len(data)
+    return found

@@ -24,6 +24,7 @@ def request_attributes(shape: Shape, request: Mapping[str, Any], place: Place) -
         semconv.PROVIDER_NAME: provider_of(place, shape.provider),
         semconv.SERVER_ADDRESS: place.host,
         semconv.SERVER_PORT: place.port,
+        semconv.OUTPUT_TYPE: shape.output_type,
     }
     rules = shape.request
     for member, value in request.items():
@@ -56,6 +57,9 @@ def usage_of(shape: Shape, request: Mapping[str, Any], answer: Answer) -> Usage 
         return None
     body = answer.body
     known = None if body is None else shape.usage(body)
+    if not shape.estimated:
+        asked = shape.charged(request)
+        return known if asked is None else asked.plus(known or Usage())
     if known is not None and _is_whole(shape, known):
         return known
     if body is not None and shape.unfinished(body):

@@ -87,7 +87,7 @@ def _file(modality: str, identity: Any) -> Part:
     return {"type": "file", "modality": modality, "file_id": text(identity)}
 
 
-def _linked(modality: str, address: Any) -> Part:
+def linked(modality: str, address: Any) -> Part:
     """An address: inline data, or a place where the data lies."""
     if not isinstance(address, str):
         return blob(modality, None, None)
@@ -101,7 +101,7 @@ def _openai_image(block: Any) -> Part:
     if (identity := read(block, "file_id")) is not None:
         return _file("image", identity)
     address = read(block, "image_url")
-    return _linked("image", address if isinstance(address, str) else read(address, "url"))
+    return linked("image", address if isinstance(address, str) else read(address, "url"))
 
 
 def _openai_audio(block: Any) -> Part:
@@ -113,7 +113,7 @@ def _openai_file(block: Any) -> Part:
     file = read(block, "file") or block
     if (identity := read(file, "file_id")) is not None:
         return _file("document", identity)
-    return _linked("document", read(file, "file_data") or read(file, "file_url"))
+    return linked("document", read(file, "file_data") or read(file, "file_url"))
 
 
 def _anthropic_source(modality: str) -> Callable[[Any], Part]:
@@ -121,7 +121,7 @@ def _anthropic_source(modality: str) -> Callable[[Any], Part]:
         source = read(block, "source")
         kind = read(source, "type")
         if kind == "url":
-            return _linked(modality, read(source, "url"))
+            return linked(modality, read(source, "url"))
         if kind == "file":
             return _file(modality, read(source, "file_id"))
         if kind == "text":

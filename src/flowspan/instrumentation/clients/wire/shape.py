@@ -25,6 +25,11 @@ def no_tools(_body: Any) -> Iterable[ToolRequest]:
     return ()
 
 
+def nothing_charged(_body: Body) -> Usage | None:
+    """Nothing can be told from the request alone."""
+    return None
+
+
 def never(_body: Any) -> bool:
     """Not in this format."""
     return False
@@ -72,6 +77,7 @@ class Marks:
         latest: Of the events where such a member is an object only the newest is kept.
         over: Types of events that say that the stream is over.
         flags: Members that are ``true`` in the event with which the stream is over.
+        bulky: Events hold data (images, audio): only those that are marked are kept.
     """
 
     text: tuple[str, ...]
@@ -79,6 +85,7 @@ class Marks:
     latest: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    bulky: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +104,10 @@ class Shape:
         prompt: The members of a request that hold its prompt.
         output: The text of an answer's body, in any nesting.
         generates: False for operations without output tokens.
-        billed: False where the call fetches an answer that was paid for before.
+        billed: False where nothing is charged: the call fetches an answer that was paid for before.
+        estimated: Whether tokens that nobody said are estimated; those of images and audio are not.
+        charged: What a request alone tells of what is charged.
+        output_type: ``gen_ai.output.type``, where it is always the same.
         marks: What matters in the events of a stream.
         fold: Makes a body of those events of a stream that were kept.  With ``lines`` or ``array``
             it may be given a whole body as the only event, and gives that back.
@@ -132,6 +142,9 @@ class Shape:
     messages: Callable[[Any], Any]
     generates: bool = True
     billed: bool = True
+    estimated: bool = True
+    charged: Callable[[Body], Usage | None] = nothing_charged
+    output_type: str | None = None
     tools: Callable[[Any], Iterable[ToolRequest]] = no_tools
     unfinished: Callable[[Any], bool] = never
     model: Callable[[str, Body], str | None] = model_in_body

@@ -74,7 +74,7 @@ class BodyJoiner:
         self._starts: tuple[bytes, ...] = _FIELDS
         self._end = _END_OF_EVENT
         self._inflate: Any = None
-        self._every = content
+        self._every = content and not shape.marks.bulky
         self._kept: list[bytes] = []
         self._latest: dict[bytes, bytes] = {}
         self._output_bytes = 0
@@ -211,7 +211,7 @@ class BodyJoiner:
         if data == _DONE:
             self._over = True
             return
-        keep = self._every or not self._kept
+        keep = self._every or not (self._kept or self._shape.marks.bulky)
         size = 0
         found = self._search(data)
         while found is not None:
