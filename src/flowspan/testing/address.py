@@ -24,6 +24,11 @@ class ProviderAddress:
         return self.url
 
     @property
+    def gemini_url(self) -> str:
+        """Base URL for Google's clients: without a version."""
+        return self.url
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables that make the SDKs of a program talk to this provider."""
         return {
@@ -32,6 +37,9 @@ class ProviderAddress:
             "ANTHROPIC_BASE_URL": self.anthropic_url,
             "ANTHROPIC_API_KEY": "sk-ant-test",
             "OLLAMA_HOST": self.url,
+            "GOOGLE_GEMINI_BASE_URL": self.gemini_url,
+            "GOOGLE_VERTEX_BASE_URL": self.gemini_url,
+            "GOOGLE_API_KEY": "gemini-test",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }

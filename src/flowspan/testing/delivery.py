@@ -16,7 +16,8 @@ from flowspan.testing.wire.format import Answer, encode
 def deliver(exchange: Exchange, reply: Reply, answer: Answer) -> None:
     """Sends an answer as the request asked for it."""
     headers = {**exchange.headers(), **exchange.wire.answer_headers(answer), **reply.headers}
-    events = exchange.wire.events
+    wire, path = exchange.wire, exchange.request.path
+    events = wire.events if wire.events_of is None else wire.events_of(path)
     if exchange.request.stream and events is not None:
         headers |= {"content-type": events.media_type, "cache-control": "no-cache"}
         StreamedAnswer(exchange, events, reply, answer).send(headers)

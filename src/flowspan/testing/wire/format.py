@@ -175,6 +175,7 @@ class WireFormat:
         default_tier: The tier served where none of these was asked for.
         schema: The JSON schema that a request body asks its answer to follow.
         events: How an answer is streamed; None where the API does not stream.
+        events_of: The same from a request's path, where the path tells.
         response_id: The id in the body.
         retrievable: True if an answer can be asked for again by its id.
         model: The model that a path and a body ask for.
@@ -214,6 +215,7 @@ class WireFormat:
     error_headers: Callable[[int], dict[str, str]] = _no_headers
     serves: Callable[[str], bool] = _any_path
     meter: Callable[[Usage, Usage, ReceivedRequest], Usage] = as_ruled
+    events_of: Callable[[str], EventFormat | None] | None = None
 
     def media_type_of(self, request: ReceivedRequest) -> str:
         """Content type of the answer to a request that asks for no stream."""

@@ -10,6 +10,9 @@ from flowspan.testing.wire import (
     anthropic_messages,
     bedrock_converse,
     bedrock_invoke,
+    gemini,
+    gemini_embeddings,
+    gemini_unbilled,
     ollama_chat,
     ollama_embed,
     ollama_generate,
@@ -44,6 +47,13 @@ FORMATS: tuple[WireFormat, ...] = (
     ollama_generate.FORMAT,
     ollama_embed.EMBED,
     ollama_embed.EMBEDDINGS,
+    gemini.FORMAT,
+    gemini.STREAMED,
+    gemini_embeddings.FORMAT,
+    gemini_embeddings.BATCH,
+    gemini_embeddings.PREDICTED,
+    gemini_unbilled.COUNTED,
+    gemini_unbilled.CACHED,
 )
 
 _BY_ENDING = sorted(
