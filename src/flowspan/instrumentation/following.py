@@ -233,7 +233,7 @@ async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
             step.append(inner.asend((yield part.pop())))
         except BaseException as error:  # noqa: BLE001 - thrown in by the caller, passed on
             step.append(inner.athrow(error))
-            closing = isinstance(error, GeneratorExit)
+            closing = isinstance(error, _LEAVING)
 
 
 def first_step(inner: AsyncIterator[Any]) -> Any:
@@ -273,7 +273,7 @@ def _over(
 ) -> None:
     """Tell how a generator ended; later if it is being closed, perhaps by the collector."""
     if closing:
-        dropped = isinstance(error, (GeneratorExit, end))
+        dropped = isinstance(error, (*_LEAVING, end))
         streams.end_later(
             observation.dropped if dropped else functools.partial(observation.failed, error)
         )
@@ -304,6 +304,9 @@ _DRIVERS: dict[type, Callable[[_Pending], Any]] = {
     types.GeneratorType: _steps,
     types.AsyncGeneratorType: _async_steps,
 }
+_LEAVING: Final = (GeneratorExit, asyncio.CancelledError)
+"""What reaches a generator that nobody reads on: where the loop ends while it closes what was left,
+the closing itself is cancelled, and nothing of the call is."""
 _FUTURES: Final = frozenset({asyncio.Future, asyncio.Task, concurrent.futures.Future})
 _TO_COME: Final = _FUTURES | _DRIVERS.keys()
 _OURS: Final = 4
