@@ -41,6 +41,9 @@ class Shape(NamedTuple):
         tiers: Names of what tells the service tier.
         fixed: Counts that follow from the format.
         entire: Parts that are all of their whole, unless said otherwise.
+        zero: Counts that are left out where they are 0.
+        rest: The part of the output that explains why everything is more than input and output,
+            where nothing else does.
     """
 
     rows: tuple[Row, ...]
@@ -48,6 +51,8 @@ class Shape(NamedTuple):
     tiers: tuple[str, ...] = ()
     fixed: Mapping[str, int] = {}
     entire: tuple[tuple[str, str], ...] = ()
+    zero: tuple[str, ...] = ()
+    rest: str = ""
 
 
 SHAPES: Final[dict[str, Shape]] = {
@@ -163,6 +168,36 @@ SHAPES: Final[dict[str, Shape]] = {
         rows=(Row("input_tokens", "", "prompt_eval_count"),),
         fixed={"output_tokens": 0},
     ),
+    # Gemini: thoughts are counted beside the candidates, and what tools of Google's own (search,
+    # code) gave the model beside the prompt.  Clients that are older than thoughts drop their
+    # count; the total still has them.
+    "gemini": Shape(
+        rows=(
+            Row("input_tokens", "", "promptTokenCount"),
+            Row("output_tokens", "", "candidatesTokenCount"),
+            Row("output_tokens", "", "responseTokenCount"),
+            Row("everything", "", "totalTokenCount"),
+            Row("cache_read_tokens", "", "cachedContentTokenCount"),
+            Row("reasoning_tokens", "", "thoughtsTokenCount"),
+            Row("tool_input_tokens", "", "toolUsePromptTokenCount"),
+            Row("input_audio_tokens", "promptTokensDetails", "AUDIO"),
+            Row("input_image_tokens", "promptTokensDetails", "IMAGE"),
+            Row("output_audio_tokens", "candidatesTokensDetails", "AUDIO"),
+            Row("output_image_tokens", "candidatesTokensDetails", "IMAGE"),
+            Row("cache_read_audio_tokens", "cacheTokensDetails", "AUDIO"),
+            Row("cache_read_image_tokens", "cacheTokensDetails", "IMAGE"),
+        ),
+        beside=(("tool_input_tokens", "input_tokens"), ("reasoning_tokens", "output_tokens")),
+        zero=("output_tokens",),
+        rest="reasoning_tokens",
+    ),
+    "gemini.embeddings": Shape(
+        rows=(
+            Row("input_tokens", "", "promptTokenCount"),
+            Row("input_tokens", "", "totalTokenCount"),
+        ),
+        fixed={"output_tokens": 0},
+    ),
 }
 """The wire formats that ``Usage.of`` reads."""
 
@@ -252,6 +287,8 @@ def _members(value: Any) -> Mapping[str, Any] | _Attributes:
         return value
     if value is None:
         return {}
+    if isinstance(value, list):
+        return _of_modalities(value)
     # A pydantic object takes a microsecond to say that it has no such attribute: look into it.
     extra: Any = getattr(value, "__pydantic_extra__", _NOT_PYDANTIC)
     if extra is _NOT_PYDANTIC:
@@ -262,23 +299,46 @@ def _members(value: Any) -> Mapping[str, Any] | _Attributes:
 _NOT_PYDANTIC: Final = object()
 
 
+def _of_modalities(counts: list[Any]) -> dict[str, Any]:
+    """Google tells the parts of a count as a list: text, audio, images."""
+    return {
+        str(each.get("modality")): each.get("tokenCount")
+        for each in counts
+        if isinstance(each, Mapping)
+    }
+
+
 def _complete(counts: dict[str, Any], form: Shape) -> None:
     """Make the counts inclusive, and drop those that only served to find out."""
     everything = counts.pop("everything", None)
     written = add(counts.pop("cache_write_5m_tokens", None), counts.get("cache_write_1h_tokens"))
     if written is not None:
         counts.setdefault("cache_write_tokens", written)
+    for name in form.zero:
+        counts.setdefault(name, 0)
     for part, whole in form.beside:
         if whole in counts:
             counts[whole] += counts.get(part, 0)
-    reasoning, output = counts.get("reasoning_tokens"), counts.get("output_tokens")
-    if everything and reasoning and output is not None:
-        beside = counts.get("input_tokens", 0) + output + reasoning == everything
-        counts["output_tokens"] = output + reasoning if beside else output
+    counts.pop("tool_input_tokens", None)
+    if everything:
+        _reconcile(counts, form, everything)
     for part, whole in form.entire:
         if whole in counts:
             counts.setdefault(part, counts[whole])
     counts.update(form.fixed)
+
+
+def _reconcile(counts: dict[str, Any], form: Shape, everything: int) -> None:
+    """Find in the sum of everything what the output does not have yet."""
+    output, reasoning = counts.get("output_tokens"), counts.get("reasoning_tokens")
+    if output is None:
+        return
+    missing = everything - counts.get("input_tokens", 0) - output
+    if reasoning and missing == reasoning:
+        counts["output_tokens"] = everything - counts.get("input_tokens", 0)
+    elif form.rest and form.rest not in counts and "input_tokens" in counts and missing > 0:
+        counts["output_tokens"] = output + missing
+        counts[form.rest] = missing
 
 
 def _telling(words: list[str]) -> str:

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
+from flowspan.instrumentation.clients.wire.gemini import GENERATE
+from flowspan.instrumentation.clients.wire.gemini_embeddings import EMBEDDINGS as GEMINI_EMBEDDINGS
+from flowspan.instrumentation.clients.wire.gemini_embeddings import PREDICTIONS
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.openai_responses import RESPONSES
@@ -21,7 +24,16 @@ from flowspan.instrumentation.clients.wire.shape import Shape
 _MOST_BODY: Final = 20_000_000
 """Bytes of a request body beyond which it is not looked into."""
 
-SHAPES: Final[tuple[Shape, ...]] = (CHAT, RESPONSES, EMBEDDINGS, MESSAGES, TEXT)
+SHAPES: Final[tuple[Shape, ...]] = (
+    CHAT,
+    RESPONSES,
+    EMBEDDINGS,
+    MESSAGES,
+    TEXT,
+    GENERATE,
+    GEMINI_EMBEDDINGS,
+    PREDICTIONS,
+)
 """The formats, in the order in which a body is tried where only its shape can tell."""
 
 ANY_HOST: Final = "*"

@@ -19,18 +19,20 @@ class EventSplitter:
 
     Lines may end in LF, CRLF or CR; an event may have several data lines, which are joined by LF;
     comments and other fields are skipped (the "event stream" of the HTML standard, section 9.2).
+    Google ends a stream with an error that is no event, but bare JSON: it is given as one.
 
     Attributes:
         pending: Whether part of an event has arrived and its end has not.
     """
 
-    __slots__ = ("_after_return", "_data", "_rest", "pending")
+    __slots__ = ("_after_return", "_bare", "_data", "_rest", "pending")
 
     def __init__(self) -> None:
         self.pending = False
         self._rest = Lines()
         self._data: list[bytes] = []  # of the event that is not complete yet
         self._after_return = False
+        self._bare = False  # inside JSON that stands in the stream without being an event
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take bytes, give the data of the events that they completed."""
@@ -57,10 +59,14 @@ class EventSplitter:
                 if data:
                     events.append(data[0] if len(data) == 1 else b"\n".join(data))
                     data.clear()
+                    self._bare = False
             elif line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
             elif line == b"data":
                 data.append(b"")
+            elif self._bare or line.startswith(b"{"):
+                self._bare = True
+                data.append(line)
         return events
 
     def _with_plain_newlines(self, chunk: bytes) -> bytes:
