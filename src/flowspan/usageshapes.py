@@ -157,6 +157,17 @@ SHAPES: Final[dict[str, Shape]] = {
         ),
         tiers=("service_tier", "speed"),
     ),
+    # Mistral speaks OpenAI's chat and names the service tier beside the tokens.
+    "mistral": Shape(
+        rows=(
+            Row("input_tokens", "", "prompt_tokens"),
+            Row("output_tokens", "", "completion_tokens"),
+            Row("cache_read_tokens", "", "num_cached_tokens"),
+            Row("cache_read_tokens", "prompt_tokens_details", "cached_tokens"),
+            Row("reasoning_tokens", "completion_tokens_details", "reasoning_tokens"),
+        ),
+        tiers=("service_tier",),
+    ),
     # Ollama says what it evaluated, in the last line; a part that is zero is left out.
     "ollama": Shape(
         rows=(

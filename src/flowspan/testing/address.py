@@ -29,6 +29,11 @@ class ProviderAddress:
         return self.url
 
     @property
+    def mistral_url(self) -> str:
+        """Base URL for Mistral clients: a path of their own, as Mistral's end like OpenAI's."""
+        return f"{self.url}/mistral"
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables that make the SDKs of a program talk to this provider."""
         return {
@@ -37,6 +42,8 @@ class ProviderAddress:
             "ANTHROPIC_BASE_URL": self.anthropic_url,
             "ANTHROPIC_API_KEY": "sk-ant-test",
             "OLLAMA_HOST": self.url,
+            "CO_API_URL": self.url,
+            "CO_API_KEY": "co-test",
             "GOOGLE_GEMINI_BASE_URL": self.gemini_url,
             "GOOGLE_VERTEX_BASE_URL": self.gemini_url,
             "GOOGLE_API_KEY": "gemini-test",

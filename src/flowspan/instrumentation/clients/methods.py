@@ -15,6 +15,7 @@ from flowspan.instrumentation.clients.http import ANSWERED, LATEST_RESPONSE
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.chunks import ChunkJoiner, Look
 from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.headers import told_by
 from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import count, read, word
 from flowspan.instrumentation.clients.wire.shape import Answer, Body, Shape
@@ -31,12 +32,6 @@ from flowspan.usage import Usage
 
 _OK: Final = 200
 _RESPONSES: Final = ("response", "raw_response")
-_REQUEST_IDS: Final = (
-    "x-request-id",
-    "mistral-correlation-id",
-    "x-kong-request-id",
-    "x-debug-trace-id",
-)
 
 
 def model_named(_call: Call, members: Body) -> str | None:
@@ -181,20 +176,14 @@ def _usage_of_nothing(call: Call, method: Method, answer: Answer) -> Usage | Non
 
 
 def failure(_call: Call, error: BaseException) -> Attributes:
-    """What an exception of an SDK says: the HTTP status, and the id that support asks for."""
+    """What an exception of an SDK says: the HTTP status, and what the headers tell."""
     found = (getattr(error, name, None) for name in _RESPONSES)
     response = next((each for each in found if each is not None), None)
     status = count(getattr(error, "status_code", None))
     if status is None:
         status = count(getattr(response, "status_code", None))
     headers = getattr(error, "headers", None) or getattr(response, "headers", None)
-    return {semconv.HTTP_STATUS_CODE: status, semconv.PROVIDER_REQUEST_ID: _request_id(headers)}
-
-
-def _request_id(headers: Any) -> str | None:
-    if not isinstance(headers, Mapping):
-        return None
-    return next((word(headers[name]) for name in _REQUEST_IDS if name in headers), None)
+    return {semconv.HTTP_STATUS_CODE: status, **told_by(status, headers)}
 
 
 def salvaged(shape: Shape, call: Call) -> Answer | None:

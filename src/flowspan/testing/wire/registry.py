@@ -13,6 +13,7 @@ from flowspan.testing.wire import (
     gemini,
     gemini_embeddings,
     gemini_unbilled,
+    mistral,
     ollama_chat,
     ollama_embed,
     ollama_generate,
@@ -54,6 +55,10 @@ FORMATS: tuple[WireFormat, ...] = (
     gemini_embeddings.PREDICTED,
     gemini_unbilled.COUNTED,
     gemini_unbilled.CACHED,
+    mistral.CHAT,
+    mistral.AGENTS,
+    mistral.FIM,
+    mistral.EMBEDDINGS,
 )
 
 _BY_ENDING = sorted(

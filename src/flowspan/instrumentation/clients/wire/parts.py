@@ -131,6 +131,13 @@ def _anthropic_source(modality: str) -> Callable[[Any], Part]:
     return make
 
 
+def _joined(content: Any) -> str | None:
+    """A text; Mistral has a list of text blocks in its place."""
+    if isinstance(content, str):
+        return text(content)
+    return "".join(text(read(block, "text")) or "" for block in items(content))
+
+
 def _of(make: Callable[..., Part], *names: str) -> Callable[[Any], Part]:
     return lambda block: make(*(read(block, name) for name in names))
 
@@ -153,5 +160,5 @@ _PARTS: Final[dict[str, Callable[[Any], Part]]] = {
     "document": _anthropic_source("document"),
     "tool_use": _of(tool_call_part, "id", "name", "input"),
     "tool_result": _of(tool_response_part, "tool_use_id", "content"),
-    "thinking": _of(reasoning_part, "thinking"),
+    "thinking": lambda block: reasoning_part(_joined(read(block, "thinking"))),
 }

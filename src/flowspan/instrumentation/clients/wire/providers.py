@@ -23,6 +23,8 @@ PROVIDERS: Final[dict[str, str]] = {
     "api.groq.com": "groq",
     "api.deepseek.com": "deepseek",
     "api.mistral.ai": "mistral_ai",
+    "api.eu.mistral.ai": "mistral_ai",
+    "api.us.mistral.ai": "mistral_ai",
     "codestral.mistral.ai": "mistral_ai",
     "api.x.ai": "x_ai",
     "api.perplexity.ai": "perplexity",

@@ -240,7 +240,9 @@ class BodyJoiner:
         marks = self._shape.marks
         if any(event.get(flag) is True for flag in marks.flags):
             return True
-        return bool(event.get("error")) or event.get("type") in ("error", *marks.over)
+        if event.get("error") or event.get("object") == "error":  # the latter is Mistral's
+            return True
+        return event.get("type") in ("error", *marks.over)
 
     def _hold(self, data: bytes) -> None:
         room = self._held < _MOST_BYTES if self._every else len(self._kept) < _MOST_KEPT
