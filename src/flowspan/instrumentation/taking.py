@@ -133,7 +133,8 @@ def hand(site: Site) -> Wrapper:
             observation.busy = False
             if attached is not None:
                 attached.detach()
-        subject = lazy and guarded(f"{site.place} lazy", lazy, Call(instance, args, kwargs), result)
+        seen = Call(instance, args, kwargs, observation.invocation.call.frame)
+        subject = None if lazy is None else guarded(f"{site.place} lazy", lazy, seen, result)
         if subject is None:
             observation.returned(result)
         else:

@@ -56,13 +56,13 @@ class Request(NamedTuple):
     Attributes:
         place: Where it goes.
         path: Path without query.
-        body: Its body, if that is there as bytes.
+        body: Its body, if that is there as bytes or as what will be written as JSON.
         headers: Names, in any case, and values; no value is ever recorded.
     """
 
     place: Place
     path: str
-    body: bytes | None
+    body: bytes | Mapping[str, Any] | None
     headers: Mapping[str, str]
 
 
@@ -104,15 +104,15 @@ def may_be_model_call(path: str) -> bool:
 
 def recognise(request: Request) -> Sighting | None:
     """The model call that a POST request makes, or ``None``."""
-    host = request.place.host
-    if host is None or request.body is None or len(request.body) > _MOST_BODY:
+    host, written = request.place.host, request.body
+    if host is None or written is None or len(written) > _MOST_BODY:
         return None
     shapes = _of_path(request.path)
     if not shapes:
         if not _is_configured(request.place):
             return None
         shapes = SHAPES
-    body = _loaded(request.body)
+    body = _loaded(written) if isinstance(written, bytes) else written
     if body is None:
         return None
     if _AZURE_DEPLOYMENT in request.path and "model" not in body:
@@ -138,7 +138,7 @@ def _is_configured(place: Place) -> bool:
     return not _more_hosts.isdisjoint((host, f"{host}:{place.port}", ANY_HOST))
 
 
-def _loaded(body: bytes) -> dict[str, Any] | None:
+def _loaded(body: bytes) -> Mapping[str, Any] | None:
     try:
         loaded = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,0 +1,60 @@
+"""aiohttp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from flowspan.instrumentation.clients.plain.library import POST, Library, sent
+from flowspan.instrumentation.clients.wire import recognise
+from flowspan.instrumentation.clients.wire.providers import place_of
+from flowspan.instrumentation.clients.wire.recognise import Request
+from flowspan.instrumentation.integration import Call, Observed
+
+
+def _request(call: Call) -> Request | None:
+    method = call.argument("method", 0)
+    if method != POST and str(method).upper() != POST:
+        return None
+    url = str(call.argument("str_or_url", 1))
+    if not recognise.may_be_model_call(url.partition("?")[0]):
+        return None
+    parts = urlsplit(url)
+    if not parts.netloc:
+        parts = urlsplit(urljoin(str(getattr(call.instance, "_base_url", None) or ""), url))
+    headers = call.kwargs.get("headers") or {}
+    if not isinstance(headers, Mapping):
+        headers = dict(headers)
+    return Request(place_of(parts), parts.path, _sent(call), headers)
+
+
+def _sent(call: Call) -> bytes | Mapping[str, Any] | None:
+    data, json = call.kwargs.get("data"), call.kwargs.get("json")
+    if isinstance(json, Mapping):
+        return json
+    # A payload of bytes, such as JsonPayload, has them in an attribute.
+    return sent(getattr(data, "_value", data))
+
+
+def _body(response: Any) -> Any:
+    # None until the body is read.
+    return getattr(response, "_body", None)
+
+
+def _observed(_call: Call, response: Any) -> Any:
+    """The response; all reading goes through its ``content``, the stream."""
+    content = getattr(response, "content", None)
+    at_end = getattr(content, "at_eof", None)
+    if content is None or (at_end is not None and at_end()):
+        return None
+    return Observed(response, members=("content",))
+
+
+LIBRARY: Final = Library(
+    name="aiohttp",
+    requires="aiohttp>=3.9",
+    targets={"aiohttp.client:ClientSession._request": _request},
+    body=_body,
+    observed=_observed,
+)

@@ -1,0 +1,77 @@
+"""A request inside somebody else's model call: an attempt of it, which makes no span.
+
+The call around hears of a retry from the second attempt on.  Libraries may lie on each other
+(requests on urllib3), so that one attempt is told twice: what failed is noted once and taken once.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any, Final
+
+from flowspan import semconv
+from flowspan.instrumentation.clients.plain.calls import is_owned
+from flowspan.instrumentation.clients.plain.library import Library, status, told
+from flowspan.instrumentation.clients.wire.failing import status_error
+from flowspan.instrumentation.integration import Attributes, Call, Event, Patch
+
+LATEST_RESPONSE: Final = "http.response"
+"""Where a model call's frame notes a weak reference to the latest response received for it.
+
+Weak, because a streamed response that nobody reads any more must be seen to be dropped.
+"""
+
+ANSWERED: Final = "http.answered"
+"""Where a model call's frame notes whether its latest request was answered and not refused."""
+
+_FAILED: Final = "http.failed"
+_RETRIES: Final = "http.retries"
+
+
+def row(library: Library, target: str) -> Patch:
+    """The row of a method that sends, for what it sends inside a model call."""
+
+    def retry(call: Call) -> Iterable[Event]:
+        return _retry(call, library.earlier(call))
+
+    return Patch(
+        target=target,
+        label=f"{target.partition(':')[2]} attempt",
+        before=retry,
+        after=_attempted,
+        failure=_failed,
+        when=is_owned,
+    )
+
+
+def _retry(call: Call, earlier: str | None) -> Iterable[Event]:
+    """Say that the call around is tried again, if an attempt before this one failed."""
+    frame = call.frame
+    if frame is None:
+        return ()
+    failed = frame.notes.pop(_FAILED, None) or earlier
+    if failed is None:
+        return ()
+    retries = frame.notes[_RETRIES] = frame.notes.get(_RETRIES, 0) + 1
+    frame.describe({semconv.RETRY_COUNT: retries})
+    attributes = {semconv.ATTEMPT: retries + 1, semconv.ERROR_TYPE: failed}
+    return (Event(semconv.EVENT_RETRY, attributes),)
+
+
+def _attempted(call: Call, result: Any) -> Iterable[Event]:
+    failed = status_error(status(result))
+    if call.frame is not None:
+        call.frame.describe(told(result))
+        call.frame.notes[LATEST_RESPONSE] = weakref.ref(result)
+        call.frame.notes[ANSWERED] = failed is None
+        if failed is not None:
+            call.frame.notes[_FAILED] = failed
+    return ()
+
+
+def _failed(call: Call, error: BaseException) -> Attributes:
+    if call.frame is not None:
+        call.frame.notes[_FAILED] = type(error).__qualname__
+        call.frame.notes[ANSWERED] = False
+    return {}

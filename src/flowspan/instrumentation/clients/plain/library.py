@@ -1,0 +1,81 @@
+"""The vocabulary of HTTP libraries: what a row must know of one to tell model calls from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from flowspan.instrumentation.clients.wire import recognise
+from flowspan.instrumentation.clients.wire.headers import told_by
+from flowspan.instrumentation.clients.wire.providers import place_of
+from flowspan.instrumentation.clients.wire.reading import count
+from flowspan.instrumentation.clients.wire.recognise import Request
+from flowspan.instrumentation.integration import Attributes, Call, Patch
+
+Reader = Callable[[Call], Request | None]
+"""What a call of a method that sends asks, or ``None`` where it cannot be a model call.
+
+It is asked of every request of a program, so that it looks at the method first, then at the path,
+and at the rest only if those may be a model call's.
+"""
+
+POST: Final = "POST"
+_REDIRECT: Final = 300
+
+
+class Library(NamedTuple):
+    """An HTTP client.
+
+    Attributes:
+        name: As users know it.
+        requires: Its versions.
+        targets: The methods that send, and how a call of each is read.
+        body: The bytes of a response whose body was read already, else ``None``.
+        observed: The object to observe while a body is yet to be read; the response itself unless
+            said.
+        attempts: Whether a request inside somebody else's model call is seen as an attempt of it.
+        earlier: Why a request is sent again by the library itself, ``None`` where it is not.
+        more: Further rows of the library.
+    """
+
+    name: str
+    requires: str
+    targets: Mapping[str, Reader]
+    body: Callable[[Any], Any]
+    observed: Callable[[Call, Any], Any] = lambda _call, response: response
+    attempts: bool = True
+    earlier: Callable[[Call], str | None] = lambda _call: None
+    more: tuple[Patch, ...] = ()
+
+
+def status(response: Any) -> int | None:
+    """The status of any library's response."""
+    found = count(getattr(response, "status_code", None))
+    return count(getattr(response, "status", None)) if found is None else found
+
+
+def answers(response: Any) -> bool:
+    """Whether a response is an answer: what a refusal or a redirect says is not waited for."""
+    known = status(response)
+    return known is None or known < _REDIRECT
+
+
+def told(response: Any) -> Attributes:
+    """What the headers of a response tell of its call."""
+    return told_by(status(response), getattr(response, "headers", None))
+
+
+def request_of(url: str, body: Any, headers: Any) -> Request | None:
+    """What a request asks, from an absolute URL."""
+    if not recognise.may_be_model_call(url.partition("?")[0]):
+        return None
+    parts = urlsplit(url)
+    return Request(place_of(parts), parts.path, sent(body), headers or {})
+
+
+def sent(body: Any) -> bytes | None:
+    """The bytes of a body; ``None`` for a stream, which only the library may read."""
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body) if isinstance(body, bytes | bytearray) else None

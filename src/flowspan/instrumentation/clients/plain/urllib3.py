@@ -1,0 +1,71 @@
+"""urllib3, by itself and below requests and botocore.
+
+A pool calls its own ``urlopen`` again for a retry or a redirect, and a manager that of its pools:
+the outermost one owns the call, the inner ones are its attempts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flowspan.instrumentation.clients.plain.library import POST, Library, sent
+from flowspan.instrumentation.clients.wire import recognise
+from flowspan.instrumentation.clients.wire.providers import Place, place_of
+from flowspan.instrumentation.clients.wire.reading import count
+from flowspan.instrumentation.clients.wire.recognise import Request
+from flowspan.instrumentation.integration import Call
+
+_RETRIES: Final = 4
+"""Where ``retries`` stands among the arguments by which a pool calls itself again."""
+
+
+def _request(call: Call) -> Request | None:
+    method, url = call.argument("method", 0), call.argument("url", 1)
+    if method != POST and str(method).upper() != POST:
+        return None
+    if not isinstance(url, str) or not recognise.may_be_model_call(url.partition("?")[0]):
+        return None
+    parts = urlsplit(url)
+    # A pool gets the path alone, or the whole URL where it is that of a proxy.
+    place = place_of(parts) if parts.netloc else _place(call.instance)
+    body = call.argument("body", 2)
+    headers = call.argument("headers", 3) or getattr(call.instance, "headers", None) or {}
+    return Request(place, parts.path, sent(body), headers)
+
+
+def _place(pool: Any) -> Place:
+    host = getattr(pool, "host", None)
+    return Place(host, count(getattr(pool, "port", None))) if isinstance(host, str) else Place()
+
+
+def _body(response: Any) -> Any:
+    # None until the body is read and kept; with preload_content it is before anybody has it.
+    return getattr(response, "_body", None)
+
+
+def _earlier(call: Call) -> str | None:
+    """How the attempt before this one failed, as the ``Retry`` of a repeated call tells."""
+    history = getattr(call.argument("retries", _RETRIES), "history", None)
+    if not isinstance(history, tuple) or not history:
+        return None
+    last = history[-1]
+    if getattr(last, "redirect_location", None) is not None:
+        return None
+    error = getattr(last, "error", None)
+    return type(error).__qualname__ if error is not None else str(getattr(last, "status", ""))
+
+
+LIBRARY: Final = Library(
+    name="urllib3",
+    requires="urllib3>=1.26",
+    targets=dict.fromkeys(
+        (
+            "urllib3.poolmanager:PoolManager.urlopen",
+            "urllib3.connectionpool:HTTPConnectionPool.urlopen",
+        ),
+        _request,
+    ),
+    body=_body,
+    earlier=_earlier,
+)
