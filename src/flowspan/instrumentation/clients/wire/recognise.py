@@ -11,10 +11,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from flowspan.instrumentation.clients.wire import gemini, gemini_embeddings, ollama
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
-from flowspan.instrumentation.clients.wire.gemini import GENERATE
-from flowspan.instrumentation.clients.wire.gemini_embeddings import EMBEDDINGS as GEMINI_EMBEDDINGS
-from flowspan.instrumentation.clients.wire.gemini_embeddings import PREDICTIONS
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.openai_responses import RESPONSES
@@ -25,14 +23,9 @@ _MOST_BODY: Final = 20_000_000
 """Bytes of a request body beyond which it is not looked into."""
 
 SHAPES: Final[tuple[Shape, ...]] = (
-    CHAT,
-    RESPONSES,
-    EMBEDDINGS,
-    MESSAGES,
-    TEXT,
-    GENERATE,
-    GEMINI_EMBEDDINGS,
-    PREDICTIONS,
+    *(CHAT, RESPONSES, EMBEDDINGS, MESSAGES, TEXT),
+    *(ollama.CHAT, ollama.GENERATE, ollama.EMBED, ollama.EMBEDDINGS),
+    *(gemini.GENERATE, gemini_embeddings.EMBEDDINGS, gemini_embeddings.PREDICTIONS),
 )
 """The formats, in the order in which a body is tried where only its shape can tell."""
 
@@ -126,9 +119,8 @@ def recognise(request: Request) -> Sighting | None:
 
 
 def _of_path(path: str) -> Sequence[Shape]:
-    """The formats whose paths end so; where one ending is part of another, the longer one."""
-    endings = [ending for ending, _ in _BY_PATH if path.endswith(ending)]
-    return [shape for ending, shape in _BY_PATH if endings and ending == endings[0]]
+    """The formats whose paths end so, the longest ending first."""
+    return [shape for ending, shape in _BY_PATH if path.endswith(ending)]
 
 
 def _is_configured(place: Place) -> bool:
