@@ -32,7 +32,7 @@ class Settings:
         content: Whether messages are recorded, and how.
         map_path: A span map for in-house code.
         prices_path: A price override file.
-        http_hosts: Further hosts whose plain HTTP calls are model calls.
+        http_hosts: Further hosts whose plain HTTP calls are model calls; ``*`` is every host.
         stream_usage: Whether streams are asked for their usage where their program does not.
         estimates: How tokens are counted where nobody says them.
         events: Where events go.
@@ -118,7 +118,13 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     ),
     Variable("FLOWSPAN_MAP", "map_path", str, "span map (TOML or YAML) for in-house code"),
     Variable("FLOWSPAN_PRICES", "prices_path", str, "price override file"),
-    Variable("FLOWSPAN_HTTP_HOSTS", "http_hosts", _hosts, "further hosts of model calls"),
+    Variable(
+        "FLOWSPAN_HTTP_HOSTS",
+        "http_hosts",
+        _hosts,
+        "further hosts, as gateway.example.com,10.0.0.5:8080, where a plain HTTP request is a model "
+        "call if its body has the form of one; * is every host",
+    ),
     Variable(
         "FLOWSPAN_STREAM_USAGE",
         "stream_usage",
