@@ -122,8 +122,8 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "FLOWSPAN_HTTP_HOSTS",
         "http_hosts",
         _hosts,
-        "further hosts, as gateway.example.com,10.0.0.5:8080, where a plain HTTP request is a model "
-        "call if its body has the form of one; * is every host",
+        "further hosts, as gateway.example.com,10.0.0.5:8080, where a plain HTTP request is a "
+        "model call if its body has the form of one; * is every host",
     ),
     Variable(
         "FLOWSPAN_STREAM_USAGE",
