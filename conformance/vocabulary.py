@@ -20,6 +20,15 @@ Ability = Literal["cache", "reasoning", "tools", "choices", "refusal"]
 QUESTION = "Tell me a story please"
 """What every way asks."""
 
+ANSWER = ("Once ", "upon ", "a ", "time ", "there ", "was.")
+"""What the provider says, in the pieces in which it is streamed."""
+
+RAW = frozenset({"raw", "streaming response"})
+"""Variants of SDKs where the call gives an HTTP response, which the program parses later."""
+
+PATIENCE_SECONDS = 0.2
+"""How long an impatient client waits for the next bytes."""
+
 
 class Opened(NamedTuple):
     """A streamed answer that is open.
@@ -55,7 +64,13 @@ class Way:
         can: What its answers can have.
         tries: Requests that the client makes when the provider is overloaded (503) once: 2 where
             it tries again by itself.
-        variant: Told apart from another way with the same call: ``raw``, ``helper``, ``with``.
+        lazy: Whether nothing is asked of the provider before the stream is read.
+        provider: ``gen_ai.provider.name``, where it is not that of the format.
+        answer: What the provider must say, for a call that does not take any text.
+        impatient: Makes a client that gives an answer up after ``PATIENCE_SECONDS``, and does not
+            try again; ``None`` where the client cannot be told to.
+        variant: Told apart from another way with the same call: ``helper``, ``with``, or one of
+            :data:`RAW`.
     """
 
     call: str
@@ -70,6 +85,10 @@ class Way:
     reports: bool = True
     can: frozenset[Ability] = frozenset()
     tries: int = 1
+    lazy: bool = False
+    provider: str | None = None
+    answer: tuple[str, ...] = ANSWER
+    impatient: Callable[[FakeProvider], Any] | None = None
     variant: str = ""
 
     @property
@@ -88,9 +107,11 @@ class Client:
         module: What is imported to know whether it is installed.
         integrations: What sees it, the HTTP libraries below it included.
         ways: Every call x sync or async x whole or streamed.
+        transport: Where its calls are seen: ``flowspan.transport`` of their spans.
     """
 
     name: str
     module: str
     integrations: tuple[Integration, ...]
     ways: tuple[Way, ...]
+    transport: Literal["sdk", "http"] = "sdk"

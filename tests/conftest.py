@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from conformance.discovery import absent, drivers
 from flowspan import safety
 
 settings.register_profile(
@@ -18,6 +19,14 @@ settings.load_profile("flowspan")
 
 _PLACES = ("FLOWSPAN_WRITEHERE", "FLOWSPAN_STACK")
 """Where tests that need them find other people's programs: no settings of flowspan's."""
+
+
+def pytest_report_header() -> str:
+    """Which clients the conformance tests are asked of; nothing is left out in silence."""
+    lacking = absent()
+    here = ", ".join(name for name in drivers() if name not in lacking)
+    missing = "; ".join(f"{name} (no {', '.join(of)})" for name, of in lacking.items())
+    return f"clients: {here or 'none'}" + (f"\nnot here: {missing}" if missing else "")
 
 
 @pytest.fixture(autouse=True)

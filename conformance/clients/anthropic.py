@@ -201,8 +201,12 @@ _LEGACY: dict[str, Any] = {
     "reports": False,
     "can": frozenset(),
 }
-_PARSED: dict[str, Any] = {**_SHARED, "can": frozenset({"cache"})}
-_PLATFORM: dict[str, Any] = {**_SHARED, "connect": _connect_vertex}
+_PARSED: dict[str, Any] = {
+    **_SHARED,
+    "can": frozenset({"cache"}),
+    "answer": ('{"title": ', '"A ', 'story"}'),
+}
+_PLATFORM: dict[str, Any] = {**_SHARED, "connect": _connect_vertex, "provider": "gcp.vertex_ai"}
 _ASYNC_OF: dict[Callable[..., Any], Callable[..., Any]] = {
     _connect: _connect_async,
     _connect_vertex: _connect_vertex_async,

@@ -54,12 +54,12 @@ def _ways() -> Iterator[Way]:
     chat: dict[str, Any] = {"model": _MODEL, "can": tools}
     yield from _pair(whole("chat", _CHAT), "chat", "chat", **chat)
     yield from _pair(
-        generator("chat", {**_CHAT, "stream": True}), "chat", "chat", stream=True, **chat
+        generator("chat", {**_CHAT, "stream": True}), "chat", "chat", stream=True, lazy=True, **chat
     )
     text: dict[str, Any] = {"model": _MODEL}
     yield from _pair(whole("generate", _PROMPT), "generate", "text_completion", **text)
     streamed = generator("generate", {**_PROMPT, "stream": True})
-    yield from _pair(streamed, "generate", "text_completion", stream=True, **text)
+    yield from _pair(streamed, "generate", "text_completion", stream=True, lazy=True, **text)
     vector: dict[str, Any] = {"model": "nomic-embed-text"}
     if hasattr(ollama.Client, "embed"):
         yield from _pair(whole("embed", _INPUT), "embed", "embeddings", **vector)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import openai
 
-from conformance.vocabulary import QUESTION, Ability, Client, Opened, Way
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import openai as rows
 from flowspan.testing import FakeProvider
@@ -108,6 +108,14 @@ def _connect(provider: FakeProvider) -> openai.OpenAI:
 
 def _connect_async(provider: FakeProvider) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=provider.openai_url, api_key="sk-test")
+
+
+def _impatient(provider: FakeProvider) -> openai.OpenAI:
+    return _connect(provider).with_options(timeout=PATIENCE_SECONDS, max_retries=0)
+
+
+def _impatient_async(provider: FakeProvider) -> openai.AsyncOpenAI:
+    return _connect_async(provider).with_options(timeout=PATIENCE_SECONDS, max_retries=0)
 
 
 def _close(client: Any) -> Any:
@@ -233,8 +241,14 @@ def _paired(api: _Api, call: str, runs: _Runs, **more: Any) -> Iterator[Way]:
         **more,
     }
     run, run_async = runs
-    yield Way(**shared, connect=_connect, run=run)
-    yield Way(**shared, connect=_connect_async, run=run_async, asynchronous=True)
+    yield Way(**shared, connect=_connect, impatient=_impatient, run=run)
+    yield Way(
+        **shared,
+        connect=_connect_async,
+        impatient=_impatient_async,
+        run=run_async,
+        asynchronous=True,
+    )
 
 
 def _plain(api: _Api) -> Iterator[Way]:

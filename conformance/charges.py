@@ -1,0 +1,78 @@
+"""What a call must say that it used and cost, calculated without flowspan.
+
+The tokens are those of the provider's ledger; a price is that of genai-prices, asked directly; an
+estimate follows the documented rule: four bytes of UTF-8 text to a token, rounded up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import genai_prices
+
+from flowspan import semconv
+from flowspan.testing import LedgerEntry
+
+_PRICE_LIST_OF: Final = {
+    "aws.bedrock": "aws",
+    "gcp.gemini": "google",
+    "gcp.gen_ai": "google",
+    "gcp.vertex_ai": "google",
+    "mistral_ai": "mistral",
+    "x_ai": "x-ai",
+}
+"""Names of providers in genai-prices, where they differ from the conventions'."""
+
+FREE: Final = frozenset({"ollama"})
+"""Providers whose models run here."""
+
+TELLS_INPUT_FIRST: Final = frozenset({"anthropic.messages"})
+"""Formats whose streams tell the input tokens before the answer."""
+
+_BYTES_PER_TOKEN: Final = 4
+
+
+def tokens_charged(entry: LedgerEntry) -> dict[str, int]:
+    """The usage attributes of a call whose tokens are those of the ledger."""
+    usage = entry.usage
+    wanted = {
+        semconv.USAGE_INPUT_TOKENS: usage.input_tokens or 0,
+        semconv.USAGE_OUTPUT_TOKENS: usage.output_tokens or 0,
+        semconv.USAGE_CACHE_READ: usage.cache_read_tokens,
+        semconv.USAGE_CACHE_WRITE: usage.cache_write_tokens,
+        semconv.USAGE_REASONING: usage.reasoning_tokens,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def price(entry: LedgerEntry, started_ns: int) -> Decimal:
+    """What genai-prices says that the charged tokens cost."""
+    if entry.provider in FREE:
+        return Decimal(0)
+    usage = entry.usage
+    counts: dict[str, Any] = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+    }
+    return genai_prices.calc_price(
+        genai_prices.Usage(**counts),
+        entry.model,
+        provider_id=_PRICE_LIST_OF.get(entry.provider, entry.provider),
+        genai_request_timestamp=datetime.fromtimestamp(started_ns / 1e9, UTC),
+    ).total_price
+
+
+def estimate(*texts: str) -> int:
+    """The tokens of a text by the documented rule."""
+    size = sum(len(text.encode()) for text in texts)
+    return -(-size // _BYTES_PER_TOKEN)
+
+
+def estimates(chunks: Sequence[str], sent: int) -> set[int]:
+    """The estimates that an output may have of which up to ``sent`` chunks had arrived."""
+    return {estimate("".join(chunks[:arrived])) for arrived in range(sent + 1)}

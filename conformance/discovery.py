@@ -1,0 +1,97 @@
+"""Finds the drivers: a module in ``clients/`` with ``CLIENT`` or ``CLIENTS`` *is* its registration.
+
+A driver whose libraries are not installed is left out, and said: :func:`absent` names it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from conformance.vocabulary import RAW, Client, Way
+
+_FOLDER: Final = Path(__file__).parent / "clients"
+_OURS: Final = frozenset({"conformance", "flowspan", "typing_extensions"})
+
+
+class Case(NamedTuple):
+    """One way of one client."""
+
+    client: Client
+    way: Way
+
+    @property
+    def id(self) -> str:
+        """``openai-chat.completions.create-async-stream``: for the names of tests."""
+        return f"{self.client.name}-{self.way.name.replace(', ', '-').replace(' ', '_')}"
+
+    @property
+    def parses(self) -> bool:
+        """Whether the call itself parses the answer, and not the program once it has it."""
+        return self.client.transport == "sdk" and self.way.variant not in RAW
+
+
+@cache
+def drivers() -> tuple[str, ...]:
+    """The names of all drivers."""
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.py") if file.stem != "__init__"))
+
+
+@cache
+def absent() -> dict[str, tuple[str, ...]]:
+    """The drivers that cannot be used here, each with the modules that it lacks."""
+    lacking = {name: tuple(_lacking(name)) for name in drivers()}
+    return {name: modules for name, modules in lacking.items() if modules}
+
+
+@cache
+def clients() -> tuple[Client, ...]:
+    """The clients that are installed here."""
+    return tuple(
+        client for name in drivers() if name not in absent() for client in _clients_of(name)
+    )
+
+
+def cases(wanted: Callable[[Way], bool] = lambda _: True) -> list[Case]:
+    """The ways of all clients that are installed here, as far as they are wanted."""
+    return [Case(client, way) for client in clients() for way in client.ways if wanted(way)]
+
+
+def _clients_of(name: str) -> tuple[Client, ...]:
+    module = importlib.import_module(f"conformance.clients.{name}")
+    one: Client | None = getattr(module, "CLIENT", None)
+    many: tuple[Client, ...] = getattr(module, "CLIENTS", ())
+    return many if one is None else (one, *many)
+
+
+def _lacking(name: str) -> Iterator[str]:
+    """What a driver imports and is not here.
+
+    The driver is read, not imported: an error of its own is no missing library.
+    """
+    for module in sorted(_imported((_FOLDER / f"{name}.py").read_text("utf-8"))):
+        if module.partition(".")[0] not in _OURS | sys.stdlib_module_names and not _is_here(module):
+            yield module
+
+
+def _imported(source: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.add(node.module)
+    return found
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it is not here
+        return False
