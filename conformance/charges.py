@@ -29,8 +29,8 @@ _PRICE_LIST_OF: Final = {
 FREE: Final = frozenset({"ollama"})
 """Providers whose models run here."""
 
-TELLS_INPUT_FIRST: Final = frozenset({"anthropic.messages"})
-"""Formats whose streams tell the input tokens before the answer."""
+TELLS_INPUT_FIRST: Final = frozenset({"anthropic.messages", "gemini.generate_content"})
+"""Formats whose streams tell the input tokens with their first event."""
 
 _BYTES_PER_TOKEN: Final = 4
 
@@ -48,8 +48,8 @@ def tokens_charged(entry: LedgerEntry) -> dict[str, int]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def price(entry: LedgerEntry, started_ns: int) -> Decimal:
-    """What genai-prices says that the charged tokens cost."""
+def price(entry: LedgerEntry, started_ns: int) -> Decimal | None:
+    """What genai-prices says that the charged tokens cost; ``None`` where it knows no price."""
     if entry.provider in FREE:
         return Decimal(0)
     usage = entry.usage
@@ -59,12 +59,23 @@ def price(entry: LedgerEntry, started_ns: int) -> Decimal:
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
     }
-    return genai_prices.calc_price(
-        genai_prices.Usage(**counts),
-        entry.model,
-        provider_id=_PRICE_LIST_OF.get(entry.provider, entry.provider),
-        genai_request_timestamp=datetime.fromtimestamp(started_ns / 1e9, UTC),
-    ).total_price
+    try:
+        found = genai_prices.calc_price(
+            genai_prices.Usage(**counts),
+            entry.model,
+            provider_id=_PRICE_LIST_OF.get(entry.provider, entry.provider),
+            genai_request_timestamp=datetime.fromtimestamp(started_ns / 1e9, UTC),
+        )
+    except LookupError:
+        return None
+    return found.total_price
+
+
+def status(entry: LedgerEntry, price: Decimal | None) -> str:
+    """``flowspan.cost.status`` of a call with that price."""
+    if entry.provider in FREE:
+        return "free"
+    return "unpriced" if price is None else "priced"
 
 
 def estimate(*texts: str) -> int:

@@ -34,7 +34,8 @@ class Case(NamedTuple):
     @property
     def parses(self) -> bool:
         """Whether the call itself parses the answer, and not the program once it has it."""
-        return self.client.transport == "sdk" and self.way.variant not in RAW
+        client = self.client
+        return client.parses and client.transport == "sdk" and self.way.variant not in RAW
 
 
 @cache

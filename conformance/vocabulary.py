@@ -108,6 +108,8 @@ class Client:
         integrations: What sees it, the HTTP libraries below it included.
         ways: Every call x sync or async x whole or streamed.
         transport: Where its calls are seen: ``flowspan.transport`` of their spans.
+        parses: Whether the calls that are seen end with the answer parsed; where a layer above
+            parses it, broken JSON is found after them.
     """
 
     name: str
@@ -115,3 +117,4 @@ class Client:
     integrations: tuple[Integration, ...]
     ways: tuple[Way, ...]
     transport: Literal["sdk", "http"] = "sdk"
+    parses: bool = True

@@ -151,6 +151,7 @@ def _ways_of_content(
         _generate_stream_async,
         call="models.generate_content_stream",
         stream=True,
+        lazy=True,
         **shared,
     )
 
@@ -164,10 +165,11 @@ def _ways() -> Iterator[Way]:
         _send_stream_async,
         call="chats.send_message_stream",
         stream=True,
+        lazy=True,
         **_CONTENT,
     )
     yield from _both(_connect, _embed, _embed_async, **_EMBEDDINGS)
-    yield from _ways_of_content(_connect_to_vertex, variant="vertex")
+    yield from _ways_of_content(_connect_to_vertex, variant="vertex", provider="gcp.vertex_ai")
     predicted = {**_EMBEDDINGS, "format": "vertex.embeddings", "model": "text-embedding-004"}
     yield from _both(
         _connect_to_vertex,
@@ -189,4 +191,5 @@ CLIENT = Client(
     module="google.genai",
     integrations=(rows.INTEGRATION, *http.INTEGRATIONS, *bodies.INTEGRATIONS),
     ways=tuple(_ways()),
+    parses=False,
 )
