@@ -15,6 +15,7 @@ import genai_prices
 
 from flowspan import semconv
 from flowspan.testing import LedgerEntry
+from flowspan.usage import Usage
 
 _PRICE_LIST_OF: Final = {
     "aws.bedrock": "aws",
@@ -29,8 +30,11 @@ _PRICE_LIST_OF: Final = {
 FREE: Final = frozenset({"ollama"})
 """Providers whose models run here."""
 
-TELLS_INPUT_FIRST: Final = frozenset({"anthropic.messages", "gemini.generate_content"})
+TELLS_INPUT_FIRST: Final = frozenset({"anthropic.messages"})
 """Formats whose streams tell the input tokens with their first event."""
+
+TELLS_ALL_ALONG: Final = frozenset({"gemini.generate_content"})
+"""Formats whose streams tell with every event what was used so far."""
 
 _BYTES_PER_TOKEN: Final = 4
 
@@ -84,6 +88,33 @@ def estimate(*texts: str) -> int:
     return -(-size // _BYTES_PER_TOKEN)
 
 
-def estimates(chunks: Sequence[str], sent: int) -> set[int]:
-    """The estimates that an output may have of which up to ``sent`` chunks had arrived."""
-    return {estimate("".join(chunks[:arrived])) for arrived in range(sent + 1)}
+def settled(
+    entry: LedgerEntry, asked: Sequence[str], answer: Sequence[str], whole: Usage, arrived: range
+) -> list[dict[str, Any]]:
+    """The usage attributes that a stream may have which ended early.
+
+    What the wire told is what was charged; the rest is estimated, from what had arrived.  All are
+    marked: nobody knows what the provider makes of a stream that was left.
+
+    Args:
+        entry: The charge.
+        asked: The texts of the prompt.
+        answer: The pieces of the whole answer.
+        whole: What the whole answer would have been charged with.
+        arrived: How many of them may have been read.
+    """
+    told = entry.usage.input_tokens
+    if entry.format in TELLS_ALL_ALONG and arrived.stop > 1:
+        output = whole.output_tokens or 0
+        return [_used(told, output * count // len(answer)) for count in arrived]
+    if entry.format not in TELLS_INPUT_FIRST or arrived.stop == 1:
+        told = estimate(*asked)
+    return [_used(told, estimate(*answer[:count])) for count in arrived]
+
+
+def _used(input_tokens: int | None, output_tokens: int) -> dict[str, Any]:
+    return {
+        semconv.USAGE_INPUT_TOKENS: input_tokens,
+        semconv.USAGE_OUTPUT_TOKENS: output_tokens,
+        semconv.USAGE_ESTIMATED: True,
+    }

@@ -62,7 +62,7 @@ def drive(
     client = make(provider)
     try:
         driven = _called(way, client, ending)
-        _collect_until(settled)
+        _collect_until(settled if driven.applied else always)
     finally:
         if way.disconnect is not None:
             way.disconnect(client)
@@ -130,7 +130,7 @@ async def _drive_awaited(
     client = connect(provider)
     try:
         driven = await _called_awaited(way, client, ending)
-        await _async_collect_until(settled)
+        await _async_collect_until(settled if driven.applied else always)
     finally:
         await _disconnect(way, client)
     return driven
