@@ -55,6 +55,11 @@ class Shape(NamedTuple):
     rest: str = ""
 
 
+_CACHE_BESIDE_INPUT: Final = (
+    ("cache_read_tokens", "input_tokens"),
+    ("cache_write_tokens", "input_tokens"),
+)
+
 SHAPES: Final[dict[str, Shape]] = {
     # Chat completions, as many providers speak them.  DeepSeek and Moonshot also name the cached
     # tokens at the top.  xAI counts reasoning beside the output and OpenAI inside it; which one it
@@ -151,10 +156,7 @@ SHAPES: Final[dict[str, Shape]] = {
             Row("reasoning_tokens", "output_tokens_details", "thinking_tokens"),
             Row("web_searches", "server_tool_use", "web_search_requests"),
         ),
-        beside=(
-            ("cache_read_tokens", "input_tokens"),
-            ("cache_write_tokens", "input_tokens"),
-        ),
+        beside=_CACHE_BESIDE_INPUT,
         tiers=("service_tier", "speed"),
     ),
     # Mistral speaks OpenAI's chat and names the service tier beside the tokens.
@@ -206,6 +208,33 @@ SHAPES: Final[dict[str, Shape]] = {
         rows=(
             Row("input_tokens", "", "promptTokenCount"),
             Row("input_tokens", "", "totalTokenCount"),
+        ),
+        fixed={"output_tokens": 0},
+    ),
+    # Bedrock: Converse, what it counts itself for InvokeModel, then what Titan and Llama count.
+    "bedrock": Shape(
+        rows=(
+            Row("input_tokens", "", "inputTokens"),
+            Row("output_tokens", "", "outputTokens"),
+            Row("cache_read_tokens", "", "cacheReadInputTokens"),
+            Row("cache_write_tokens", "", "cacheWriteInputTokens"),
+            Row("cache_write_1h_tokens", "", "cacheWriteInputTokens1h"),
+            Row("input_tokens", "", "inputTokenCount"),
+            Row("output_tokens", "", "outputTokenCount"),
+            Row("cache_read_tokens", "", "cacheReadInputTokenCount"),
+            Row("cache_write_tokens", "", "cacheWriteInputTokenCount"),
+            Row("input_tokens", "", "inputTextTokenCount"),
+            Row("output_tokens", "", "tokenCount"),
+            Row("output_tokens", "", "totalOutputTextTokenCount"),
+            Row("input_tokens", "", "prompt_token_count"),
+            Row("output_tokens", "", "generation_token_count"),
+        ),
+        beside=_CACHE_BESIDE_INPUT,
+    ),
+    "bedrock.embeddings": Shape(
+        rows=(
+            Row("input_tokens", "", "inputTextTokenCount"),
+            Row("input_tokens", "", "inputTokenCount"),
         ),
         fixed={"output_tokens": 0},
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import inspect
 import json
@@ -98,6 +99,7 @@ def test_a_message_has_its_request_and_its_response(
         "flowspan.kind": "llm",
         "flowspan.transport": "sdk",
         "flowspan.service_tier": "standard",
+        "flowspan.provider.request_id": "req_000001",
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "anthropic",
         "gen_ai.request.model": MODEL,
@@ -132,22 +134,35 @@ def test_what_was_not_given_is_not_invented(client: Any, recording: Recording) -
     assert requested == {"gen_ai.request.model", "gen_ai.request.max_tokens"}
 
 
-def test_an_hour_in_the_cache_and_searches_are_priced(provider: FakeProvider, client: Any) -> None:
-    """What is written for an hour costs more than for five minutes, and a search costs a cent."""
-    cheaper = Usage(input_tokens=120, output_tokens=34, cache_write_tokens=40)
-    dearer = Usage(
-        input_tokens=120, output_tokens=34, cache_write_tokens=40, cache_write_1h_tokens=40
-    )
-    searched = Usage(input_tokens=120, output_tokens=34, cache_write_tokens=40, web_searches=2)
-    costs = []
-    for usage in (cheaper, dearer, searched):
-        provider.reply(Reply("x", usage=usage))
-        with record(*INTEGRATIONS, priced=True) as recording:
-            client.messages.create(**{**ARGUMENTS, "model": "claude-sonnet-5"})
-        costs.append(attributes_of(recording.spans.one())[semconv.COST_USD])
+class Settling:
+    """What whoever prices a call is told of its tokens."""
 
-    assert costs[0] < costs[1] < costs[2]
-    assert costs[2] - costs[0] == pytest.approx(0.02)
+    kinds = frozenset({"llm"})
+
+    def __init__(self) -> None:
+        self.usages: list[Usage | None] = []
+
+    def before(self, _visit: Any) -> None:
+        return None
+
+    def after(self, _visit: Any, outcome: Any) -> None:
+        self.usages.append(outcome.usage)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_has_a_price_of_its_own_is_told_apart(
+    *, stream: bool, provider: FakeProvider, client: Any
+) -> None:
+    """What is written to the cache for an hour, searches, and the tier."""
+    provider.reply(Reply("x", usage=CHARGED))
+    hook: Any = Settling()
+
+    with record(*INTEGRATIONS, hooks=(hook,)):
+        answer = client.messages.create(**ARGUMENTS, stream=stream)
+        if stream:
+            list(answer)
+
+    assert hook.usages == [dataclasses.replace(CHARGED, service_tier="standard")]
 
 
 @pytest.mark.parametrize("reason", ["pause_turn", "stop_sequence", "model_context_window_exceeded"])

@@ -38,7 +38,7 @@ def _passed_on(events: EventFormat | None) -> Any:
 ANTHROPIC = invoked(
     Family(
         name="anthropic",
-        of="anthropic.",
+        of="claude",
         texts=anthropic_messages.FORMAT.texts,
         body=anthropic_messages.FORMAT.body,
         pieces=_passed_on(anthropic_messages.FORMAT.events),

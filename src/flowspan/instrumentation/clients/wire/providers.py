@@ -33,7 +33,10 @@ PROVIDERS: Final[dict[str, str]] = {
     "ollama.com": "ollama",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "aiplatform.us.rep.googleapis.com": "gcp.vertex_ai",
+    "aiplatform.eu.rep.googleapis.com": "gcp.vertex_ai",
     "amazonaws.com": "aws.bedrock",
+    "api.aws": "aws.bedrock",
     "ml.cloud.ibm.com": "ibm.watsonx.ai",
     "api.together.xyz": "together",
     "api.together.ai": "together",
@@ -57,6 +60,7 @@ PROVIDERS: Final[dict[str, str]] = {
 """Providers by host, or by the domain that their hosts end in."""
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0"})  # noqa: S104
+_REGIONAL: Final = "-aiplatform."
 _LOCAL_PORTS: Final = {11434: "ollama"}
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -77,7 +81,8 @@ class Place(NamedTuple):
 def listed(host: str, port: int | None = None) -> str | None:
     """The provider that ``host`` is known to belong to, or ``None``."""
     host = host.lower().rstrip(".")
-    domain = host
+    # Vertex puts the region before its name: europe-west1-aiplatform.googleapis.com.
+    domain = "aiplatform." + host.partition(_REGIONAL)[2] if _REGIONAL in host else host
     while domain:
         if (provider := PROVIDERS.get(domain)) is not None:
             return provider

@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.clients.wire import gemini, gemini_embeddings, ollama
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
+from flowspan.instrumentation.clients.wire.bedrock_converse import CONVERSE
+from flowspan.instrumentation.clients.wire.bedrock_invoke import INVOKED
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.openai_responses import RESPONSES
@@ -26,6 +28,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     *(CHAT, RESPONSES, EMBEDDINGS, MESSAGES, TEXT),
     *(ollama.CHAT, ollama.GENERATE, ollama.EMBED, ollama.EMBEDDINGS),
     *(gemini.GENERATE, gemini_embeddings.EMBEDDINGS, gemini_embeddings.PREDICTIONS),
+    *(CONVERSE, *INVOKED),
 )
 """The formats, in the order in which a body is tried where only its shape can tell."""
 

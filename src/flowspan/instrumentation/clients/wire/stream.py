@@ -1,4 +1,4 @@
-"""Adds up the body of an answer while the program reads it: server-sent events, JSON lines, JSON.
+"""Adds up the body of an answer while the program reads it: events, JSON lines, JSON.
 
 The bytes of events are searched, not parsed: a few marks tell which events matter, and only those
 are parsed, once, at the end.  A chunk with a piece of text costs about a microsecond.
@@ -12,6 +12,7 @@ import zlib
 from typing import Any, Final, Literal
 
 from flowspan.estimates import needs_texts
+from flowspan.instrumentation.clients.wire.aws_events import MessageSplitter
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.lines import BYTE_ORDER_MARK, LineSplitter
 from flowspan.instrumentation.clients.wire.reading import parsed
@@ -24,6 +25,8 @@ _NEXT: Final = re.compile(r"[\s,]*[{\[\"]")
 _DONE: Final = b"[DONE]"
 _GZIP: Final = b"\x1f\x8b"
 _DEFLATE: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_AWS_MESSAGE: Final = b"\0"
+"""No text begins so, but the length of a message does."""
 _HALF_A_SIGN: Final = (b"", b"\x1f", b"\x78")
 _MOST_INFLATED: Final = 16_000_000
 """Bytes that one compressed chunk may become; beyond that nothing more is read."""
@@ -70,7 +73,7 @@ class BodyJoiner:
         self._mode: Literal["fresh", "unknown", "line", "events", "body"] = "fresh"
         self._plain = not content
         self._under_way = False  # from now on nearly all chunks are pieces of text
-        self._split: EventSplitter | LineSplitter = EventSplitter()
+        self._split: EventSplitter | LineSplitter | MessageSplitter = EventSplitter()
         self._starts: tuple[bytes, ...] = _FIELDS
         self._end = _END_OF_EVENT
         self._inflate: Any = None
@@ -161,6 +164,9 @@ class BodyJoiner:
         start = b"".join(self._pieces).lstrip(_BEFORE_BODY)
         if not start:
             return b""
+        if start.startswith(_AWS_MESSAGE):
+            self._split = MessageSplitter()
+            self._starts = ()
         if start.startswith((b"{", b"[")):
             return self._begin_json(start)
         self._mode = "events"
