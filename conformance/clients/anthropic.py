@@ -55,6 +55,21 @@ def _connect_vertex_async(provider: FakeProvider) -> Any:
     return anthropic.AsyncAnthropicVertex(base_url=f"{provider.url}/v1", **_VERTEX)
 
 
+_AWS: dict[str, Any] = {
+    "aws_access_key": "test",
+    "aws_secret_key": "test",
+    "aws_region": "us-east-1",
+}
+
+
+def _connect_bedrock(provider: FakeProvider) -> Any:
+    return anthropic.AnthropicBedrock(base_url=provider.url, **_AWS)
+
+
+def _connect_bedrock_async(provider: FakeProvider) -> Any:
+    return anthropic.AsyncAnthropicBedrock(base_url=provider.url, **_AWS)
+
+
 def _close(client: Any) -> Any:
     return client.close()
 
@@ -206,10 +221,19 @@ _PARSED: dict[str, Any] = {
     "can": frozenset({"cache"}),
     "answer": ('{"title": ', '"A ', 'story"}'),
 }
-_PLATFORM: dict[str, Any] = {**_SHARED, "connect": _connect_vertex, "provider": "gcp.vertex_ai"}
+_PLATFORMS: dict[str, dict[str, Any]] = {
+    "Vertex": {**_SHARED, "connect": _connect_vertex, "provider": "gcp.vertex_ai"},
+    "Bedrock": {
+        **_SHARED,
+        "connect": _connect_bedrock,
+        "format": "bedrock.anthropic",
+        "provider": "aws.bedrock",
+    },
+}
 _ASYNC_OF: dict[Callable[..., Any], Callable[..., Any]] = {
     _connect: _connect_async,
     _connect_vertex: _connect_vertex_async,
+    _connect_bedrock: _connect_bedrock_async,
 }
 
 
@@ -254,9 +278,10 @@ def _ways() -> Iterator[Way]:
     yield from _of("beta.messages")
     if hasattr(_resource("beta.messages"), "tool_runner"):
         yield from _both("beta.messages.tool_runner", _tool_runner, _async_tool_runner)
-    yield from _both("messages.create", _create, _async_create, _PLATFORM, variant="Vertex")
     streams = _create_stream, _async_create_stream
-    yield from _both("messages.create", *streams, _PLATFORM, stream=True, variant="Vertex")
+    for name, shared in _PLATFORMS.items():
+        yield from _both("messages.create", _create, _async_create, shared, variant=name)
+        yield from _both("messages.create", *streams, shared, stream=True, variant=name)
     if hasattr(anthropic.Anthropic, "completions") or hasattr(_connected(), "completions"):
         yield from _both("completions.create", _complete, _async_complete, _LEGACY)
         legacy = _complete_stream, _async_complete_stream
