@@ -205,12 +205,12 @@ def _array_frames(answer: Answer) -> Iterator[Frame]:
     for event, content in _events(answer):
         yield Frame(before + encode(event), content, usage=not content)
         before = b"\n,\r\n"
-    yield Frame(b"\n]\n")
+    yield Frame(b"\n]")
 
 
 def _array_error(message: str, sent: int) -> Frame:
     before = b"\n,\r\n" if sent else b"["
-    return Frame(before + encode(gemini_common.error(500, message, "")) + b"\n]\n")
+    return Frame(before + encode(gemini_common.error(500, message, "")) + b"\n]")
 
 
 _SSE = EventFormat(frames=_frames, error=_error, media_type="text/event-stream")

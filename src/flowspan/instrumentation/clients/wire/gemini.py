@@ -40,14 +40,15 @@ _PARTIAL: Final = "flowspan.partial"
 
 
 @lru_cache(maxsize=256)
-def _snake(name: str) -> str:
+def snake_case(name: str) -> str:
+    """A name that is in ``camelCase``, in the other way of writing it."""
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def member(value: Any, name: str) -> Any:
     """The member ``name``, which is in ``camelCase``, in either way of writing it."""
     found = read(value, name)
-    return read(value, _snake(name)) if found is None else found
+    return read(value, snake_case(name)) if found is None else found
 
 
 # --- the request ----------------------------------------------------------------------------------

@@ -40,13 +40,16 @@ class Aim(NamedTuple):
 def aim(path: str) -> Aim | None:
     """What ``path``, with or without its query, asks for; ``None`` where it has no verb."""
     resource, colon, verb = path.partition("?")[0].rpartition(":")
-    steps = resource.strip("/").split("/")
-    if not colon or "/" in verb or not steps[-1]:
+    if not colon or "/" in verb or not resource.rpartition("/")[2]:
         return None
-    collection = steps[-2] if len(steps) > 1 else _NAMED
-    model = steps[-1] if collection == _NAMED else f"{collection}/{steps[-1]}"
-    vertex = any(step in _VERTEX for step in steps)
-    return Aim(model, verb, verb.startswith(_STREAMS), vertex)
+    vertex = any(step in _VERTEX for step in resource.split("/"))
+    return Aim(model_named(resource), verb, verb.startswith(_STREAMS), vertex)
+
+
+def model_named(resource: str) -> str:
+    """The name of a model that is kept in a collection, as :class:`Aim` has it."""
+    steps = resource.strip("/").split("/")
+    return steps[-1] if len(steps) == 1 or steps[-2] == _NAMED else "/".join(steps[-2:])
 
 
 def model_in_path(path: str, _body: Body) -> str | None:
