@@ -15,6 +15,7 @@ from typing import Any, Final
 import grpc
 import httpx2
 from google.ai import generativelanguage as glm
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 _SERVICE: Final = "google.ai.generativelanguage.v1beta.GenerativeService"
@@ -106,12 +107,7 @@ class Gateway:
 
 def _asked(request_type: Any, data: bytes) -> tuple[str, dict[str, Any]]:
     request = request_type.deserialize(data)
-    body = request_type.to_dict(
-        request,
-        use_integers_for_enums=False,
-        preserving_proto_field_name=False,
-        including_default_value_fields=False,
-    )
+    body: dict[str, Any] = MessageToDict(request_type.pb(request))
     return str(request.model), body
 
 

@@ -44,7 +44,7 @@ _EMBEDDINGS: Final[dict[str, Any]] = {
 # --- clients --------------------------------------------------------------------------------------
 
 
-class _Service:
+class Service:
     """What the SDK would have made by itself for Google's own address, for the provider's.
 
     An asynchronous channel belongs to the loop that runs when it is made.
@@ -66,27 +66,31 @@ class _Service:
 
     @property
     def async_client(self) -> GenerativeServiceAsyncClient:
+        """The service's asynchronous client, for the loop that is running."""
         self.async_channel = grpc.aio.insecure_channel(self.gateway.address)
         transport = transports.GenerativeServiceGrpcAsyncIOTransport(channel=self.async_channel)
         return GenerativeServiceAsyncClient(transport=transport)
 
     @property
     def async_model(self) -> sdk.GenerativeModel:
+        """A model that asks the service asynchronously."""
         model = sdk.GenerativeModel(_MODEL)
         model._async_client = self.async_client  # noqa: SLF001 - likewise
         return model
 
     def close(self) -> None:
+        """Gives the synchronous channel back and ends the service."""
         self.channel.close()
         self.gateway.close()
 
     async def aclose(self) -> None:
+        """The same, after the asynchronous channel."""
         if self.async_channel is not None:
             await self.async_channel.close()
         self.close()
 
 
-class _Rest:
+class Rest:
     """The SDK as its users configure it for REST."""
 
     def __init__(self, provider: FakeProvider) -> None:
@@ -99,6 +103,7 @@ class _Rest:
         self.client = None
 
     def close(self) -> None:
+        """Leaves the SDK as it is without being configured for a test."""
         sdk.configure(api_key="gemini-test")
 
 
@@ -174,11 +179,11 @@ def _calls() -> Iterator[tuple[_Run, _Run, dict[str, Any]]]:
 
 def _ways() -> Iterator[Way]:
     for run, run_async, shared in _calls():
-        yield Way(connect=_Service, run=run, disconnect=_close, **shared)
+        yield Way(connect=Service, run=run, disconnect=_close, **shared)
         yield Way(
-            connect=_Service, run=run_async, disconnect=_close_async, asynchronous=True, **shared
+            connect=Service, run=run_async, disconnect=_close_async, asynchronous=True, **shared
         )
-        yield Way(connect=_Rest, run=run, disconnect=_close, variant="rest", **shared)
+        yield Way(connect=Rest, run=run, disconnect=_close, variant="rest", **shared)
 
 
 CLIENT = Client(

@@ -19,7 +19,7 @@ from flowspan.instrumentation.clients.wire.gemini import GENERATE, fold
 from flowspan.instrumentation.clients.wire.gemini_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.gemini_paths import model_named
 from flowspan.instrumentation.clients.wire.openai_chat import asked
-from flowspan.instrumentation.clients.wire.protos import Members, converted
+from flowspan.instrumentation.clients.wire.protos import Members, converted, is_message
 from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import count, text, word
 from flowspan.instrumentation.clients.wire.shape import Body, Shape
@@ -80,7 +80,7 @@ def _look(chunk: Any) -> tuple[str | None, Meaning]:
 
 def _body(result: Any) -> Body | None:
     """The members of a message; anything else (a stream that could not be observed) is let be."""
-    return Members(result) if hasattr(type(result), "to_dict") else None
+    return Members(result) if is_message(result) else None
 
 
 def _stream(_call: Call, result: Any) -> Any:
@@ -157,4 +157,4 @@ def _rows() -> Iterator[Patch]:
     yield Patch(target=f"{functions}.__call__", kind="tool", name=_tool, optional=True)
 
 
-INTEGRATION: Final = Integration("google-generativeai", "google-generativeai>=0.7", tuple(_rows()))
+INTEGRATION: Final = Integration("google-generativeai", "google-generativeai>=0.8", tuple(_rows()))

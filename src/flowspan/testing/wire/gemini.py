@@ -30,6 +30,7 @@ _FINISH_REASONS: dict[Stop, str] = {
     "refusal": "SAFETY",
 }
 _SIGNATURE = "Zmxvd3NwYW4="
+_NOTHING = {"text": ""}
 _RATINGS = [
     {
         "category": "HARM_CATEGORY_DANGEROUS_CONTENT",
@@ -88,14 +89,13 @@ def _function_calls(answer: Answer, choice: Choice) -> list[Json]:
     return [part for part in parts if part is not None]
 
 
-def _pieces(answer: Answer, choice: Choice) -> list[Json]:
-    """The parts of a candidate in the pieces in which they are streamed; refused ones are held."""
+def _pieces(choice: Choice) -> list[Json]:
+    """The text of a candidate in the pieces in which it is streamed; a refused one is held."""
     if choice.refusal:
         return []
     return [
         *({"text": piece, "thought": True} for piece in choice.reasoning),
         *({"text": piece} for piece in choice.chunks),
-        *_function_calls(answer, choice),
     ]
 
 
@@ -164,7 +164,7 @@ def _body(answer: Answer) -> Json:
 
 def _events(answer: Answer) -> Iterator[tuple[Json, bool]]:
     """The events of a stream, each with whether it is content; each tells the tokens so far."""
-    rows = list(zip_longest(*(_pieces(answer, choice) for choice in answer.choices)))
+    rows = list(zip_longest(*(_pieces(choice) for choice in answer.choices)))
     total = sum(part is not None for row in rows for part in row)
     sent = 0
     for row in rows:
@@ -178,9 +178,10 @@ def _events(answer: Answer) -> Iterator[tuple[Json, bool]]:
     if (blocked := _blocked(answer)) is not None:
         yield {**blocked, **tail}, False
         return
+    # Function calls come whole, and in one event with the reason why the answer ends there.
     ends = [
         {
-            "content": {"parts": [{"text": ""}], "role": "model"},
+            "content": {"parts": _function_calls(answer, choice) or [_NOTHING], "role": "model"},
             **_end(answer, choice),
             "index": index,
         }

@@ -1,17 +1,15 @@
 """Messages of Google's protocol buffers, read as the JSON that stands for them.
 
-Each message can turn itself into that, so nothing of the library is imported here.  It costs tens
-of microseconds and copies every text, so a member is converted when it is asked for.
+A message tells its fields that are set, each with its description, so nothing of the library is
+imported.  Converting copies every text, so a member is converted when it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from flowspan.instrumentation.clients.wire.gemini import snake_case
-
-_SCALARS: Final = (str, bytes, int, float)
 
 
 class Members(Mapping[str, Any]):
@@ -20,52 +18,83 @@ class Members(Mapping[str, Any]):
     Iterating gives only some of them: those that are parameters, and never a prompt.
     """
 
-    __slots__ = ("_message", "_more", "_shown")
+    __slots__ = ("_fields", "_more", "_shown")
 
     def __init__(
         self, message: Any, *, shown: tuple[str, ...] = (), more: Mapping[str, Any] | None = None
     ) -> None:
         """Read ``message`` (a mapping of its members serves as well), with ``more`` beside it."""
-        self._message = message
+        self._fields = _fields(message)
         self._shown = shown
         self._more = more or {}
 
     def __getitem__(self, name: str) -> Any:
         if name in self._more:
             return self._more[name]
-        field, message = snake_case(name), self._message
-        if not _has(message, field):
-            raise KeyError(name)
-        mapping = isinstance(message, Mapping)
-        return converted(message[field] if mapping else getattr(message, field))
+        if name not in self._fields:
+            name = snake_case(name)
+        field, value = self._fields[name]
+        return converted(value, field)
 
     def __iter__(self) -> Iterator[str]:
-        yield from (name for name in self._shown if _has(self._message, snake_case(name)))
+        yield from (name for name in self._shown if name in self)
         yield from self._more
+
+    def __contains__(self, name: object) -> bool:
+        known = name in self._more or name in self._fields
+        return known or (isinstance(name, str) and snake_case(name) in self._fields)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
-def _has(message: Any, field: str) -> bool:
-    try:
-        return field in message
-    except AttributeError:  # messages of this type have no such field
-        return False
+def is_message(value: Any) -> bool:
+    """Whether a value is a message, or what Google's libraries wrap one in."""
+    return hasattr(getattr(value, "_pb", value), "ListFields")
 
 
-def converted(value: Any) -> Any:
-    """A value as JSON has it: messages are mappings, repeated ones lists."""
-    if value is None or isinstance(value, _SCALARS):
+def converted(value: Any, field: Any = None) -> Any:
+    """A value as JSON has it, except that bytes stay bytes.
+
+    Args:
+        value: A message, a repeated field, a map, or anything else.
+        field: The description of the field that it is the value of.
+    """
+    value = getattr(value, "_pb", value)
+    if hasattr(value, "ListFields"):
+        return _converted_message(value)
+    if isinstance(value, Mapping) or hasattr(value, "GetEntryClass"):
+        return {name: converted(value[name]) for name in value}
+    if isinstance(value, int) and getattr(field, "enum_type", None) is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return value if known is None else known.name
+    if isinstance(value, str | bytes | int | float) or value is None:
         return value
-    to_dict = getattr(type(value), "to_dict", None)
-    if to_dict is not None:
-        return to_dict(
-            value,
-            use_integers_for_enums=False,
-            preserving_proto_field_name=False,
-            including_default_value_fields=False,
-        )
-    if isinstance(value, Mapping):
-        return {name: converted(member) for name, member in value.items()}
-    return [converted(item) for item in value]
+    return [converted(item, field) for item in value]
+
+
+def _fields(message: Any) -> dict[str, tuple[Any, Any]]:
+    if isinstance(message, Mapping):
+        return {name: (None, value) for name, value in message.items() if value is not None}
+    message = getattr(message, "_pb", message)
+    return {field.json_name: (field, value) for field, value in message.ListFields()}
+
+
+def _converted_message(message: Any) -> Any:
+    plain = _PLAIN.get(message.DESCRIPTOR.full_name)
+    if plain is not None:
+        return plain(message)
+    return {field.json_name: converted(value, field) for field, value in message.ListFields()}
+
+
+def _value(message: Any) -> Any:
+    kind = message.WhichOneof("kind")
+    return None if kind in {None, "null_value"} else converted(getattr(message, kind))
+
+
+_PLAIN: Final[dict[str, Callable[[Any], Any]]] = {
+    "google.protobuf.Struct": lambda struct: converted(struct.fields),
+    "google.protobuf.ListValue": lambda values: converted(values.values),
+    "google.protobuf.Value": _value,
+}
+"""Messages that stand for values of JSON."""
