@@ -30,7 +30,9 @@ _PRICE_LIST_OF: Final = {
 FREE: Final = frozenset({"ollama"})
 """Providers whose models run here."""
 
-TELLS_INPUT_FIRST: Final = frozenset({"anthropic.messages"})
+TELLS_INPUT_FIRST: Final = frozenset(
+    {"anthropic.messages", "bedrock.anthropic", "bedrock.llama", "bedrock.titan"}
+)
 """Formats whose streams tell the input tokens with their first event."""
 
 TELLS_ALL_ALONG: Final = frozenset({"gemini.generate_content"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,7 +40,12 @@ def _converse(client: Any) -> Any:
 
 
 def _converse_stream(client: Any) -> Opened:
-    stream = client.converse_stream(modelId=_CONVERSED, messages=_MESSAGES)["stream"]
+    return _opened(client.converse_stream(modelId=_CONVERSED, messages=_MESSAGES)["stream"])
+
+
+def _opened(stream: Any) -> Opened:
+    # A stream that is dropped leaves its socket to the collector, which complains of it.
+    weakref.finalize(stream, stream._raw_stream.close)  # noqa: SLF001 - nothing public has it
     return Opened(stream, stream.__iter__, stream.close)
 
 
@@ -47,24 +53,22 @@ def _converse_stream(client: Any) -> Opened:
 
 
 def _invoke(client: Any, model: str, body: dict[str, Any]) -> Any:
-    response = client.invoke_model(modelId=model, body=json.dumps(body))
-    return json.loads(response["body"].read())
+    return client.invoke_model(modelId=model, body=json.dumps(body))["body"].read()
 
 
 def _invoke_stream(client: Any, model: str, body: dict[str, Any]) -> Opened:
     response = client.invoke_model_with_response_stream(modelId=model, body=json.dumps(body))
-    stream = response["body"]
-    return Opened(stream, stream.__iter__, stream.close)
+    return _opened(response["body"])
 
 
 def _chunks(client: Any, model: str, body: dict[str, Any]) -> Any:
     response = client.invoke_model(modelId=model, body=json.dumps(body))
-    return json.loads(b"".join(response["body"].iter_chunks(64)))
+    return b"".join(response["body"].iter_chunks(64))
 
 
 def _raw(client: Any, model: str, body: dict[str, Any]) -> Any:
     with client.invoke_model(modelId=model, body=json.dumps(body))["body"] as raw:
-        return json.loads(raw.read())
+        return raw.read()
 
 
 _CHAT = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 500}
