@@ -170,6 +170,26 @@ SHAPES: Final[dict[str, Shape]] = {
         ),
         tiers=("service_tier",),
     ),
+    # Cohere charges its billed units; the tokens beside them count the template around the prompt
+    # too, and are all that servers without billing tell.
+    "cohere.billed": Shape(
+        rows=(
+            Row("cache_read_tokens", "", "cached_tokens"),
+            Row("input_tokens", "billed_units", "input_tokens"),
+            Row("output_tokens", "billed_units", "output_tokens"),
+        ),
+    ),
+    "cohere.tokens": Shape(
+        rows=(
+            Row("cache_read_tokens", "", "cached_tokens"),
+            Row("input_tokens", "tokens", "input_tokens"),
+            Row("output_tokens", "tokens", "output_tokens"),
+        ),
+    ),
+    "cohere.embed": Shape(
+        rows=(Row("input_tokens", "billed_units", "input_tokens"),),
+        fixed={"output_tokens": 0},
+    ),
     # Ollama says what it evaluated, in the last line; a part that is zero is left out.
     "ollama": Shape(
         rows=(

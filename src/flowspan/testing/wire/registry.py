@@ -10,6 +10,9 @@ from flowspan.testing.wire import (
     anthropic_messages,
     bedrock_converse,
     bedrock_invoke,
+    cohere_chat,
+    cohere_embed,
+    cohere_v1,
     gemini,
     gemini_embeddings,
     gemini_unbilled,
@@ -25,6 +28,7 @@ from flowspan.testing.wire import (
     openai_moderations,
     openai_responses,
     openai_speech,
+    tgi,
 )
 from flowspan.testing.wire.format import WireFormat
 
@@ -59,6 +63,12 @@ FORMATS: tuple[WireFormat, ...] = (
     mistral.AGENTS,
     mistral.FIM,
     mistral.EMBEDDINGS,
+    cohere_chat.FORMAT,
+    cohere_v1.CHAT,
+    cohere_v1.GENERATE,
+    cohere_embed.FORMAT,
+    tgi.GENERATE,
+    tgi.EMBEDDINGS,
 )
 
 _BY_ENDING = sorted(
