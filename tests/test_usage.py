@@ -22,7 +22,8 @@ from flowspan.usage import (
     from_openai_embeddings,
     from_openai_responses,
 )
-from flowspan.usageshapes import SHAPES, as_count, as_word
+from flowspan.usagereading import as_count, as_word
+from flowspan.usageshapes import SHAPES
 
 CHAT = {
     "prompt_tokens": 120,

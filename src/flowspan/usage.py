@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flowspan import semconv
-from flowspan.usageshapes import add, as_count, as_length, as_word, read
+from flowspan.usagereading import add, as_count, as_length, as_word, read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
