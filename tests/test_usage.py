@@ -60,7 +60,7 @@ def members_of(shape: str) -> st.SearchStrategy[Any]:
     inside: dict[str, list[str]] = {}
     for row in SHAPES[shape].rows:
         inside.setdefault(row.inside, []).append(row.name)
-    top = {name: st.one_of(junk, counts) for name in (*inside.pop(""), *SHAPES[shape].tiers)}
+    top = {name: st.one_of(junk, counts) for name in (*inside.pop("", ()), *SHAPES[shape].tiers)}
     for member, names in inside.items():
         top[member] = st.one_of(
             junk, st.fixed_dictionaries({}, optional=dict.fromkeys(names, counts))
