@@ -11,7 +11,7 @@ from opentelemetry._logs import get_logger
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from flowspan import estimates, safety, semconv
+from flowspan import estimates, foreign, safety, semconv
 from flowspan.bytepairs import BytePairs
 from flowspan.cost import CostHook
 from flowspan.delivery.deadline import process_deadline
@@ -21,13 +21,14 @@ from flowspan.delivery.metrics import OtlpReader
 from flowspan.delivery.processor import DeliveryProcessor
 from flowspan.foreign import THREADING, disabled_integrations
 from flowspan.instrumentation import discovery
+from flowspan.instrumentation.adoption import Adoption
 from flowspan.instrumentation.clients import http
 from flowspan.instrumentation.events import EventOutlet
+from flowspan.instrumentation.guests import House
 from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
 from flowspan.instrumentation.processes import ProcessContext
-from flowspan.instrumentation.stamp import RunStamp
 from flowspan.instrumentation.threads import ThreadContext
 from flowspan.pricing import Pricer, load_overrides, override_files
 from flowspan.resource import flowspan_version
@@ -74,8 +75,8 @@ class Assembly:
     # --- processors ----------------------------------------------------------------------------
 
     def span_processors(self, *, store: bool) -> list[SpanProcessor]:
-        """What a provider carries besides exporters that the user named: stamp and store."""
-        processors: list[SpanProcessor] = [RunStamp()]
+        """What a provider carries besides exporters that the user named: adoption and store."""
+        processors: list[SpanProcessor] = [Adoption()]
         if store:
             exporter = StoreSpanExporter(settings=self.settings)
             if exporter.writer is not None:
@@ -123,15 +124,18 @@ class Assembly:
             meters = NoOpMeterProvider()
         self._instruments = Instruments(meters.get_meter("flowspan", version))
         safety.set_listener(self._swallowed)
+        costs = CostHook(self._pricer(), self._instruments)
         machine = Machine(
             tracer=provider.get_tracer("flowspan", version),
             instruments=self._instruments,
             outlet=self._outlet(),
-            hooks=(CostHook(self._pricer(), self._instruments),),
+            hooks=(costs,),
             detail=self.settings.detail,
             content=self.settings.content,
             asks_for_usage=self.settings.stream_usage == "request",
         )
+        yields = foreign.goes_first(self.settings.clients)
+        House.open(machine, yields=yields, expect=costs.expect)
         self.patcher = Patcher(machine)
         http.configure(self.settings.http_hosts)
         estimates.configure(BytePairs() if self.settings.estimates == "tiktoken" else None)
@@ -155,10 +159,11 @@ class Assembly:
             self._endings.uninstall()
         for carrier in self._carriers:
             carrier.uninstall()
+        House.close()
         safety.set_listener(None)
 
     def _integrations(self) -> Iterator[Integration]:
-        disabled = disabled_integrations()
+        disabled = disabled_integrations() | foreign.owned(self.settings.clients).keys()
         for integration in (*discovery.built_in(), *discovery.published(), *self._mapped()):
             if integration.name.lower() not in disabled:
                 yield integration

@@ -16,6 +16,7 @@ ContentMode = Literal["off", "hash", "redacted", "full"]
 EventSignal = Literal["span", "log", "both"]
 StreamUsage = Literal["estimate", "request"]
 Estimates = Literal["bytes", "tiktoken"]
+Clients = Literal["own", "foreign"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Settings:
         content: Whether messages are recorded, and how.
         map_path: A span map for in-house code.
         prices_path: A price override file.
+        clients: Who owns model calls that flowspan and other instrumentations see.
         http_hosts: Further hosts whose plain HTTP calls are model calls; ``*`` is every host.
         stream_usage: Whether streams are asked for their usage where their program does not.
         estimates: How tokens are counted where nobody says them.
@@ -49,6 +51,7 @@ class Settings:
     content: ContentMode = "off"
     map_path: str | None = None
     prices_path: str | None = None
+    clients: Clients = "own"
     http_hosts: tuple[str, ...] = ()
     stream_usage: StreamUsage = "estimate"
     estimates: Estimates = "bytes"
@@ -118,6 +121,12 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     ),
     Variable("FLOWSPAN_MAP", "map_path", str, "span map (TOML or YAML) for in-house code"),
     Variable("FLOWSPAN_PRICES", "prices_path", str, "price override file"),
+    Variable(
+        "FLOWSPAN_CLIENTS",
+        "clients",
+        _choice("own", "foreign"),
+        "who owns model calls that other instrumentations see too: flowspan, or they",
+    ),
     Variable(
         "FLOWSPAN_HTTP_HOSTS",
         "http_hosts",

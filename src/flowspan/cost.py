@@ -39,13 +39,16 @@ class CostHook:
 
     def before(self, visit: Visit) -> Replay | None:
         """Have the price list loaded while the call runs."""
-        known = visit.attributes
+        self.expect(visit.attributes)
+        return None
+
+    def expect(self, known: Mapping[str, Any]) -> None:
+        """A call will have to be priced, of which so much is known."""
         self._pricer.warm(
             provider=known.get(semconv.PROVIDER_NAME),
             model=known.get(semconv.REQUEST_MODEL),
             server_address=known.get(semconv.SERVER_ADDRESS),
         )
-        return None
 
     def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
         """Price the call."""

@@ -68,12 +68,13 @@ class FlowspanDistro(BaseDistro):  # type: ignore[misc]
         """
         if sdk_disabled() or entry_point.name == THREADING:
             return
-        if (ours := owner_of(entry_point)) is not None:
+        if (ours := owner_of(entry_point, assembly().settings.clients)) is not None:
             safety.report_once(
                 f"foreign {entry_point.name}",
                 f"flowspan: the instrumentation {entry_point.value!r} is not loaded, because "
                 f"flowspan's own {ours!r} sees the same calls and they would be counted twice; "
-                f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=flowspan-{ours} chooses the other.",
+                f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=flowspan-{ours} chooses the other, and "
+                "FLOWSPAN_CLIENTS=foreign the others of all clients.",
             )
             return
         try:

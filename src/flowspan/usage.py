@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from flowspan import semconv
 from flowspan.usagereading import add, as_count, as_length, as_word, read
+from flowspan.usageshapes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class Usage:
     @classmethod
     def of(
         cls,
-        shape: str,
+        shape: str | Shape,
         *values: Any,
         service_tier: object = None,
         web_searches: object = None,
@@ -96,7 +97,7 @@ class Usage:
         """Read the usage that a provider reported.
 
         Args:
-            shape: A name in ``flowspan.usageshapes.SHAPES``.
+            shape: A name in ``flowspan.usageshapes.SHAPES``, or such a shape.
             values: The provider's usage object, as SDK object or as dictionary.  Where a stream
                 reports in instalments, all of them: the counts are cumulative, so the largest
                 of each is taken.

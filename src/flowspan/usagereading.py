@@ -19,17 +19,17 @@ _LARGEST_COUNT: Final = 2**53
 """Beyond this a number is no count of tokens; it also stays exact in every JSON reader."""
 
 
-def read(shape: str, values: tuple[Any, ...]) -> tuple[dict[str, Any], str | None]:
+def read(shape: str | Shape, values: tuple[Any, ...]) -> tuple[dict[str, Any], str | None]:
     """The counts of a provider's usage, by field of ``Usage``, and the service tier if it is said.
 
     Args:
-        shape: A name in ``SHAPES``.
+        shape: A name in ``SHAPES``, or such a shape.
         values: Instalments of the usage; their counts are cumulative, the largest is taken.
 
     Returns:
         Only what was found, parts counted beside their whole being added to it.
     """
-    form = SHAPES[shape]
+    form = SHAPES[shape] if isinstance(shape, str) else shape
     counts: dict[str, Any] = {}
     words: list[str] = []
     for value in values:

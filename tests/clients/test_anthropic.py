@@ -419,7 +419,7 @@ def test_switched_on_by_the_program_it_stands_inside_ours(
     assert ours.context is not None
     assert inner.parent is not None
     assert inner.parent.span_id == ours.context.span_id
-    assert semconv.KIND not in attributes_of(inner)
+    assert attributes_of(inner)[semconv.KIND] == "internal"
     assert attributes_of(ours)[semconv.USAGE_INPUT_TOKENS] == 120
     [(_, calls)] = recording.metrics()[semconv.METRIC_LLM_CALLS]
     assert calls == 1

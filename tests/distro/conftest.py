@@ -88,6 +88,21 @@ class Surroundings:
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
+    def install(self, name: str, source: str, entry_points: str) -> None:
+        """Put a distribution with entry points on the program's path, as pip would."""
+        (self.folder / f"{name}.py").write_text(textwrap.dedent(source))
+        metadata = self.folder / f"{name}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(textwrap.dedent(entry_points))
+
+    def stored_spans(self) -> list[dict[str, Any]]:
+        """Each stored span: the columns of its row, with its attributes as a dictionary."""
+        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute("SELECT * FROM span ORDER BY start_ns").fetchall()
+        return [{**dict(row), "attrs": json.loads(row["attrs"])} for row in rows]
+
     def stored(self) -> list[tuple[str, str]]:
         """Name and state of each stored span."""
         if not self.store.exists():

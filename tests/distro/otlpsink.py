@@ -83,6 +83,22 @@ class OtlpSink:
                 for metric in scope.metrics
             }
 
+    def sums(self, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+        """The latest value of each series of a cumulative sum, by its attributes."""
+        with self._arrived:
+            return {
+                tuple(sorted((item.key, item.value.string_value) for item in point.attributes)): (
+                    point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
+                )
+                for path, message in self._requests
+                if path == "/v1/metrics"
+                for resource in message.resource_metrics
+                for scope in resource.scope_metrics
+                for metric in scope.metrics
+                if metric.name == name
+                for point in metric.sum.data_points
+            }
+
     def log_names(self) -> list[str]:
         with self._arrived:
             return [

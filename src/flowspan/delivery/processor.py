@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from flowspan import background, semconv
+from flowspan.delivery.elsewhere import without_usage_elsewhere
 from flowspan.delivery.refusals import refused_ones
 from flowspan.safety import guarded, report_once, swallow
 
@@ -209,7 +210,7 @@ class DeliveryProcessor(SpanProcessor):
         batch: list[ReadableSpan] = []
         while len(batch) < self._batch:
             try:
-                batch.append(self._queue.popleft())
+                batch.append(without_usage_elsewhere(self._queue.popleft()))
             except IndexError:
                 break
         return batch

@@ -21,7 +21,7 @@ def inspect(environ: Mapping[str, str] | None = None) -> list[Section]:
     return [
         Section("start", start.findings(environ)),
         Section("integrations", integrations.findings(environ, wanted)),
-        Section("neighbours", neighbours.findings(environ)),
+        Section("neighbours", neighbours.findings(environ, wanted)),
         Section("exporters", exporters.findings(environ, wanted)),
         Section("settings", settings.findings(environ, wanted)),
         Section("store", storage.findings(wanted)),

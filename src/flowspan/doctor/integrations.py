@@ -15,7 +15,7 @@ from typing import Any, Final
 from packaging.requirements import InvalidRequirement, Requirement
 
 from flowspan.config import Settings
-from flowspan.foreign import disabled_integrations
+from flowspan.foreign import disabled_integrations, owned
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.integration import Integration
 from flowspan.instrumentation.spanmap import load_map
@@ -41,21 +41,30 @@ def known(map_path: str | None = None) -> list[Integration]:
 def findings(environ: Mapping[str, str], wanted: Settings) -> list[Finding]:
     """One finding for each integration; what they patch is imported by other processes."""
     found = known(wanted.map_path)
-    disabled = disabled_integrations()
+    disabled = disabled_integrations(environ)
+    aside = owned(wanted.clients, environ)
     here = {
         one.name: installed
         for one in found
-        if one.name.lower() not in disabled and (installed := installed_version(one)) is not None
+        if one.name.lower() not in disabled | aside.keys()
+        and (installed := installed_version(one)) is not None
     }
     answers = _ask_all(list(here), environ)
     return [
-        _judged(one, here[one.name], answers[one.name]) if one.name in here else _absent(one)
+        _judged(one, here[one.name], answers[one.name])
+        if one.name in here
+        else _absent(one, disabled, aside)
         for one in found
     ]
 
 
-def _absent(integration: Integration) -> Finding:
-    if integration.name.lower() in disabled_integrations():
+def _absent(
+    integration: Integration, disabled: frozenset[str], aside: Mapping[str, str]
+) -> Finding:
+    if (owner := aside.get(integration.name)) is not None:
+        text = f"steps aside for {owner} (FLOWSPAN_CLIENTS=foreign)"
+        return Finding("note", integration.name, text, data={"state": "aside"})
+    if integration.name.lower() in disabled:
         text = "disabled by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
         return Finding("note", integration.name, text, data={"state": "disabled"})
     return Finding("absent", integration.name, "not here", data={"state": "absent"})

@@ -1,12 +1,12 @@
-"""Other instrumentations installed here that would record the same model calls once more."""
+"""Other instrumentations of model calls that are installed here, and who owns the calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from flowspan.foreign import OURS, owner_of
+from flowspan.config import Settings
+from flowspan.foreign import instrumentors, origin, owned, owner_of, same_calls
 from flowspan.report.findings import Finding
 
 _RECORD_MODEL_CALLS: Final = frozenset(
@@ -22,34 +22,21 @@ _RECORD_MODEL_CALLS: Final = frozenset(
 """Entry-point names under which the known families publish instrumentations of model calls."""
 
 
-def findings(environ: Mapping[str, str]) -> list[Finding]:
+def findings(environ: Mapping[str, str], wanted: Settings) -> list[Finding]:
     """One finding for each such instrumentation, none where there is none."""
-    return list(_findings(environ))
+    return list(_findings(environ, wanted))
 
 
-def _findings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    text = environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
-    disabled = {name.strip() for name in text.split(",")}
-    for entry_point in entry_points(group="opentelemetry_instrumentor"):
-        if entry_point.name == OURS or not disabled.isdisjoint({entry_point.name, "*"}):
-            continue
-        ours = owner_of(entry_point)
+def _findings(environ: Mapping[str, str], wanted: Settings) -> Iterator[Finding]:
+    stepping_aside = owned(wanted.clients, environ)
+    for entry_point in instrumentors(environ):
+        ours = owner_of(entry_point, wanted.clients, environ)
         if ours is not None:
-            yield Finding(
-                "ok",
-                entry_point.name,
-                f"{_origin(entry_point)} is not loaded: flowspan's own {ours} sees the same calls",
-                data={"loaded": False},
-            )
+            text = f"{origin(entry_point)} is not loaded: flowspan's own {ours} sees the same calls"
+            yield Finding("ok", entry_point.name, text, data={"loaded": False})
+        elif (theirs := same_calls(entry_point)) in stepping_aside:
+            text = f"{origin(entry_point)} owns the calls of {theirs}: flowspan completes its spans"
+            yield Finding("ok", entry_point.name, text, data={"loaded": True, "owns": theirs})
         elif entry_point.name in _RECORD_MODEL_CALLS:
-            yield Finding(
-                "problem",
-                entry_point.name,
-                f"{_origin(entry_point)} records model calls too, so they are counted twice",
-                f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={entry_point.name}",
-                data={"loaded": True},
-            )
-
-
-def _origin(entry_point: EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist is not None else entry_point.value
+            text = f"{origin(entry_point)} records model calls too; each is counted once"
+            yield Finding("note", entry_point.name, text, data={"loaded": True})

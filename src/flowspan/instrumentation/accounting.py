@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
+from flowspan.instrumentation import counted
 from flowspan.instrumentation.failures import came_from_inside
 from flowspan.instrumentation.run import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from opentelemetry.context import Context
 
     from flowspan.instrumentation.events import Recorded
     from flowspan.instrumentation.frame import CallFrame
@@ -64,6 +67,7 @@ def ended(
     kind = invocation.kind
     if kind == "llm":
         _add_to_totals(invocation, usage, error)
+        counted.note(invocation, duration_ns)
     if semconv.ERROR_TYPE in invocation.attributes:
         _add_error(invocation)
     if kind in TIMED_KINDS:
@@ -159,11 +163,14 @@ def _record_model_call(invocation: CallFrame, usage: Usage | None, seconds: floa
     instruments = invocation.site.machine.instruments
     known = invocation.attributes
     context = invocation.materialise()
-    model = {key: known[key] for key in _MODEL_LABELS if key in known}
-    instruments.record(semconv.METRIC_OPERATION_DURATION, seconds, model, context)
-    first = known.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
-    if first is not None:
-        instruments.record(semconv.METRIC_TIME_TO_FIRST_CHUNK, first, model, context)
+    if not invocation.metered_elsewhere:
+        model = {key: known[key] for key in _MODEL_LABELS if key in known}
+        instruments.record(semconv.METRIC_OPERATION_DURATION, seconds, model, context)
+        first = known.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
+        if first is not None:
+            instruments.record(semconv.METRIC_TIME_TO_FIRST_CHUNK, first, model, context)
+        if usage is not None:
+            _record_tokens(invocation, usage, model, context)
     place = instruments.place(invocation.workflow, invocation.step)
     where = {
         key: known[key] for key in (semconv.PROVIDER_NAME, semconv.REQUEST_MODEL) if key in known
@@ -176,19 +183,17 @@ def _record_model_call(invocation: CallFrame, usage: Usage | None, seconds: floa
         finish = {**where, semconv.FINISH_REASON: instruments.finish_reason(str(reason))}
         instruments.count(semconv.METRIC_LLM_FINISHES, 1, finish)
     if usage is not None:
-        _record_tokens(invocation, usage, model, where)
+        instruments.count_tokens(usage, where)
 
 
 def _record_tokens(
-    invocation: CallFrame, usage: Usage, model: dict[str, Any], where: dict[str, Any]
+    invocation: CallFrame, usage: Usage, model: dict[str, Any], context: Context
 ) -> None:
     instruments = invocation.site.machine.instruments
-    context = invocation.materialise()
     for token_type, amount in (("input", usage.input_tokens), ("output", usage.output_tokens)):
         if amount is not None:
             labels = {**model, semconv.TOKEN_TYPE: token_type}
             instruments.record(semconv.METRIC_TOKEN_USAGE, amount, labels, context)
-    instruments.count_tokens(usage, where)
 
 
 _RECORDERS: Final[dict[str, Callable[[CallFrame, Usage | None, float], None]]] = {

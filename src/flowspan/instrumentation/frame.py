@@ -36,10 +36,10 @@ INVOCATION_KEY: Final = create_key("flowspan-invocation")
 NO_CONTEXT: Final = Context()
 """The context of a frame that is over."""
 
-_SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where the current span lives there."""
 
-_OURS: Final = frozenset({INVOCATION_KEY, _SPAN_KEY})
+_OURS: Final = frozenset({INVOCATION_KEY, SPAN_KEY})
 _SHORT: Final = 256
 """Texts up to here need no second look."""
 
@@ -125,7 +125,7 @@ class CallFrame:
         self.covered_ns = 0
         self.covered_since = 0
         self._outer = outer
-        self._around = outer.get(_SPAN_KEY)
+        self._around = outer.get(SPAN_KEY)
         self._span: Span | None = None
         self._context: Context | None = None
         self._events: EventLog | None = None
@@ -165,6 +165,26 @@ class CallFrame:
     def run_notes(self) -> dict[str, Any]:
         """Scratch memory of the run."""
         return self.run.notes
+
+    @property
+    def layer(self) -> str:
+        """Who sees the call."""
+        return "flowspan"
+
+    @property
+    def metered_elsewhere(self) -> bool:
+        """Whether somebody else emits the conventions' metrics of this call."""
+        return False
+
+    @property
+    def place(self) -> int | None:
+        """Id of the span that was current when the call began."""
+        around = self._around
+        return around.get_span_context().span_id if isinstance(around, Span) else None
+
+    def is_nearest(self, span: Any) -> bool:
+        """Whether ``span`` is this call's, or was current when it began without one."""
+        return span is self._span or span is self._around
 
     def elapsed_ns(self) -> int:
         """Nanoseconds since the start."""
@@ -227,16 +247,16 @@ class CallFrame:
         if self._context is None:
             values = {**self._outer, INVOCATION_KEY: self}
             if self._span is not None:
-                values[_SPAN_KEY] = self._span
+                values[SPAN_KEY] = self._span
             self._context = Context(values)
         return self._context
 
     def _start_span(self) -> None:
         outer, parent = self._outer, self.parent
-        if parent is not None and outer.get(_SPAN_KEY) is parent._around:  # noqa: SLF001 - same class
+        if parent is not None and outer.get(SPAN_KEY) is parent._around:  # noqa: SLF001 - same class
             # The parent began without a span: the context that it runs in shows the span around it.
             parent.materialise()
-            outer = Context({**outer, _SPAN_KEY: parent._span})  # noqa: SLF001 - of the same class
+            outer = Context({**outer, SPAN_KEY: parent._span})  # noqa: SLF001 - of the same class
         self._span = span = self.site.machine.start_span(
             self._span_name(),
             outer,
@@ -313,12 +333,20 @@ class RemoteFrame(CallFrame):
         """Nothing: see above."""
 
 
+def living(frame: Any) -> CallFrame | None:
+    """A frame that has ended takes nothing more; its run may still go on around it."""
+    while frame is not None and frame.ended:
+        frame = frame.parent
+    found: CallFrame | None = frame
+    return found
+
+
 def without_what_ended(context: Context) -> Context:
     """A context for a run that begins where another one has ended, in a thread that it left say.
 
     The new run is a trace of its own; a span of the program's that is still open stays around it.
     """
-    span = context.get(_SPAN_KEY)
+    span = context.get(SPAN_KEY)
     over = {INVOCATION_KEY} if isinstance(span, Span) and span.is_recording() else _OURS
     return Context({key: value for key, value in context.items() if key not in over})
 

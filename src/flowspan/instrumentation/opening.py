@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import get_current
 
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation import streams
-from flowspan.instrumentation.frame import INVOCATION_KEY, without_what_ended
+from flowspan.instrumentation import guests, streams
+from flowspan.instrumentation.frame import INVOCATION_KEY, living, without_what_ended
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.invocation import Invocation
 from flowspan.instrumentation.remarks import Remark
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
+    from flowspan.instrumentation.frame import CallFrame
     from flowspan.instrumentation.machine import Site
 
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], Mapping[str, Any]], Any]
@@ -64,6 +65,8 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
 ) -> Invocation | Remark | None:
     around: Any = outer.get(INVOCATION_KEY)
     parent = living(around)
+    if guests.live:
+        parent = guests.enclosing(outer, parent)
     content = site.machine.content != "off"
     call = Call(instance, args, kwargs, None, parent, site.machine.detail, None, content, wrapped)
     when = site.patch.when
@@ -80,26 +83,21 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
         invocation.run = around.run  # what outlives a run is still of it
     call.frame = invocation
     try:
-        return invocation.start()
+        invocation.start()
     except Exception:
         if not invocation.ended:  # a refused call has ended
             streams.later.put(invocation.end_anyway)
         raise
+    if guests.live and site.kind == "llm":
+        guests.claim(invocation)
+    return invocation
 
 
-def _remark(site: Site, call: Call, parent: Invocation | None) -> Remark | None:
+def _remark(site: Site, call: Call, parent: CallFrame | None) -> Remark | None:
     if parent is None:
         return None
     call.frame = parent
     return Remark(site, call, parent).start()
-
-
-def living(frame: Any) -> Invocation | None:
-    """A frame that has ended takes nothing more; its run may still go on around it."""
-    while frame is not None and frame.ended:
-        frame = frame.parent
-    found: Invocation | None = frame
-    return found
 
 
 def replayed(invocation: Invocation | Remark) -> Any:

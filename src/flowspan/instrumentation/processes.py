@@ -24,8 +24,7 @@ from opentelemetry.trace import (
 )
 
 from flowspan.instrumentation.attachment import Attached
-from flowspan.instrumentation.frame import INVOCATION_KEY, RemoteFrame
-from flowspan.instrumentation.opening import living
+from flowspan.instrumentation.frame import INVOCATION_KEY, RemoteFrame, living
 from flowspan.instrumentation.run import Run
 from flowspan.instrumentation.threads import in_context
 from flowspan.instrumentation.wrapped import Wrapped, patched_by

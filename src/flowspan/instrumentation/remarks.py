@@ -9,8 +9,8 @@ from flowspan.safety import guarded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from flowspan.instrumentation.frame import CallFrame
     from flowspan.instrumentation.integration import Call, Event
-    from flowspan.instrumentation.invocation import Invocation
     from flowspan.instrumentation.machine import Site
 
 
@@ -22,7 +22,7 @@ class Remark:
 
     __slots__ = ("call", "frame", "replay", "site")
 
-    def __init__(self, site: Site, call: Call, frame: Invocation) -> None:
+    def __init__(self, site: Site, call: Call, frame: CallFrame) -> None:
         self.site = site
         self.call = call
         self.frame = frame

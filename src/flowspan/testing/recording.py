@@ -26,7 +26,9 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from flowspan import safety
 from flowspan.cost import CostHook
 from flowspan.instrumentation import streams
+from flowspan.instrumentation.adoption import Adoption
 from flowspan.instrumentation.events import EventOutlet
+from flowspan.instrumentation.guests import House
 from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
@@ -34,7 +36,7 @@ from flowspan.pricing import Pricer
 from flowspan.testing.spans import RecordedSpans
 
 if TYPE_CHECKING:
-    from flowspan.config import ContentMode, Detail
+    from flowspan.config import Clients, ContentMode, Detail
     from flowspan.instrumentation.hooks import CallHook
     from flowspan.instrumentation.integration import Integration
     from flowspan.instrumentation.patching import RowStatus
@@ -65,6 +67,7 @@ class Recording:
         self._exporter = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.tracer_provider = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(Adoption())
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.meter_provider = MeterProvider([self._reader], shutdown_on_exit=False)
         self.instruments = Instruments(self.meter_provider.get_meter("flowspan"))
@@ -106,6 +109,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
     detail: Detail = "normal",
     content: ContentMode = "off",
     asks_for_usage: bool = False,
+    clients: Clients = "own",
     strict: bool = True,
 ) -> Iterator[Recording]:
     """Record what the given integrations see, in memory; errors of telemetry are raised.
@@ -117,6 +121,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
         detail: How much is recorded.
         content: Whether messages are recorded.
         asks_for_usage: Whether streams are asked for their usage where the program does not.
+        clients: Who owns model calls that spans of others stand for.
         strict: ``False`` swallows telemetry errors as in production.
     """
     recording = Recording()
@@ -129,6 +134,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
         content=content,
         asks_for_usage=asks_for_usage,
     )
+    House.open(machine, yields=clients == "foreign")
     recording.patcher = Patcher(machine)
     former = safety.set_strict(strict)
     try:
@@ -138,4 +144,5 @@ def record(  # noqa: PLR0913 - each is a setting of its own
     finally:
         streams.end_open()
         recording.patcher.uninstall()
+        House.close()
         safety.set_strict(former)

@@ -1,0 +1,214 @@
+"""Takes spans of others in: the run's id when they start, and what they lack when they end.
+
+A model call is counted once, on the span of its *owner*:
+
+1. a row of ours, wherever one sees the call;
+2. else the innermost span that says what it used, of those around each other;
+3. else, where none says it, the outermost model call among them.
+
+A span that ended is counted or not for good; one that ends later inside it is then not counted.
+Everything that a guest lacks is set while it ends, before any exporter sees it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.context import get_current
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import StatusCode, get_current_span
+
+from flowspan import semconv
+from flowspan.instrumentation import accounting, counted
+from flowspan.instrumentation.dialects import Reading, may_be_model_call, recognise
+from flowspan.instrumentation.frame import INVOCATION_KEY, SPAN_KEY, CallFrame
+from flowspan.instrumentation.guests import Guest, GuestFrame, House, live
+from flowspan.instrumentation.hooks import Outcome
+from flowspan.instrumentation.span import LeanSpan
+from flowspan.safety import guarded
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+_OURS: Final = "flowspan"
+_USAGE: Final = "gen_ai.usage."
+_OTHER: Final = "_OTHER"
+_NO_ERRORS: Final = frozenset(
+    {"GeneratorExit", "CancelledError", "KeyboardInterrupt", "SystemExit"}
+)
+"""Exceptions that end a call and are no failure, as in spans of ours."""
+
+
+class Adoption(SpanProcessor):
+    """Knows every open span of others, and completes those that stand for something of a run."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Stamp a span that starts inside a run, and remember it."""
+        if not _is_ours(span):
+            guarded("span of others", _arrive, span, parent_context)
+
+    def _on_ending(self, span: Span) -> None:
+        """Complete a span before it is handed to any exporter."""
+        if live and not isinstance(span, LeanSpan):
+            guest = live.pop(span.context.span_id, None)
+            if guest is not None and House.site is not None and House.site.machine.active:
+                guarded("span of others", _leave, guest, span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Nothing: it was completed before."""
+
+    def shutdown(self) -> None:
+        """Nothing."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing to flush."""
+        del timeout_millis
+        return True
+
+
+def _is_ours(span: Span) -> bool:
+    if isinstance(span, LeanSpan):
+        return True
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name == _OURS
+
+
+# --- start ----------------------------------------------------------------------------------------
+
+
+def _arrive(span: Span, parent_context: Context | None) -> None:
+    current = get_current()
+    given = current if parent_context is None else parent_context
+    # Some make their spans roots on purpose, and are in the midst of a call of ours all the same.
+    around = given.get(INVOCATION_KEY) or current.get(INVOCATION_KEY)
+    frame = around if isinstance(around, CallFrame) else None
+    if frame is not None and semconv.RUN_ID not in (span.attributes or {}):
+        span.set_attributes(_of_run(frame))
+    if House.site is not None:
+        place = None if current.get(SPAN_KEY) is None else get_current_span(current)
+        identity = None if place is None else place.get_span_context().span_id
+        guest = live[span.context.span_id] = Guest(span, frame, identity)
+        if House.expect is not None and may_be_model_call(guest.scope, span.attributes):
+            House.expect(span.attributes or {})
+
+
+def _of_run(frame: CallFrame) -> dict[str, Any]:
+    found: dict[str, Any] = {semconv.RUN_ID: frame.run.run_id}
+    if frame.run.workflow is not None:
+        found[semconv.WORKFLOW_NAME] = frame.run.workflow
+    return found
+
+
+# --- end ------------------------------------------------------------------------------------------
+
+
+def _leave(guest: Guest, span: Span) -> None:
+    reading = recognise(span.attributes)
+    if reading is None:
+        return
+    frame = guest.become(reading.role.kind)
+    if frame is None:
+        return
+    frame.attributes = {**(span.attributes or {}), **reading.names}
+    for name, value in {**_of_run(frame), semconv.KIND: reading.role.kind}.items():
+        frame.attributes.setdefault(name, value)
+    ended_ns = span.end_time or time.time_ns()
+    frame.started_ns -= int(reading.lasted * 1e9)
+    _settle_error(frame, span)
+    if not reading.is_model_call:
+        _finish_around(frame)
+    elif _owns(frame, reading, ended_ns):
+        _count(frame, reading, ended_ns)
+    else:
+        frame.attributes[semconv.KIND] = "internal"
+        _finish_around(frame)
+    frame.ended = True
+    _put(span, frame.attributes)
+
+
+def _settle_error(frame: GuestFrame, span: Span) -> None:
+    """Give a failure its type; leaving early is none."""
+    if span.status.status_code is StatusCode.ERROR:
+        named = (event.attributes or {} for event in span.events if event.name == "exception")
+        types = [str(attributes.get("exception.type", _OTHER)) for attributes in named]
+        kind = str(frame.attributes.get(semconv.ERROR_TYPE) or (types[-1] if types else _OTHER))
+        if kind.rpartition(".")[2] in _NO_ERRORS:
+            frame.attributes.pop(semconv.ERROR_TYPE, None)
+            frame.attributes[semconv.STREAM_ABANDONED] = True
+        else:
+            frame.attributes[semconv.ERROR_TYPE] = kind
+
+
+def _owns(frame: GuestFrame, reading: Reading, ended_ns: int) -> bool:
+    """Whether a model call is to be counted on this span; see the top of the module."""
+    if frame.claimed or (frame.totals is not None and frame.totals.llm_calls):
+        return False
+    for above in _above(frame):
+        if above.kind == "llm" and not isinstance(above, GuestFrame):
+            return False
+        if _counts(above, reading):
+            return False
+    return not counted.is_counted(frame, ended_ns)
+
+
+def _counts(above: CallFrame, reading: Reading) -> bool:
+    """Whether a guest around is counted, or will be."""
+    if not isinstance(above, GuestFrame) or above.role != "llm":
+        return False
+    return above.adopted or (reading.usage is None and not above.ended)
+
+
+def _above(frame: CallFrame) -> Iterator[CallFrame]:
+    above = frame.parent
+    while above is not None:
+        yield above
+        above = above.parent
+
+
+def _count(frame: GuestFrame, reading: Reading, ended_ns: int) -> None:
+    """Make a guest the owner of its call: cost, totals of the frames above, metrics."""
+    frame.adopted = True
+    frame.attributes[semconv.ADOPTED] = reading.dialect
+    if reading.usage is not None:
+        frame.attributes.update(reading.usage.attributes())
+    outcome = Outcome(reading.usage)
+    for hook in frame.site.machine.hooks_of.get("llm", ()):
+        found = guarded(f"{type(hook).__name__}.after", hook.after, frame, outcome)
+        frame.describe(found or {})
+    accounting.ended(frame, reading.usage, None, max(0, ended_ns - frame.started_ns))
+
+
+def _finish_around(frame: GuestFrame) -> None:
+    """What is around model calls, or carries one that another span owns: roll-ups."""
+    if any(name.startswith(_USAGE) for name in frame.attributes) and (
+        frame.role == "llm" or (frame.totals is not None and frame.totals.llm_calls)
+    ):
+        frame.attributes[semconv.USAGE_ELSEWHERE] = True
+    if frame.totals is not None:
+        frame.attributes.update(frame.totals.attributes())
+
+
+def _put(span: Span, attributes: Mapping[str, Any]) -> None:
+    """Set what is new on a span that is ending.
+
+    OpenTelemetry means a span to be changed at this moment; its SDK for Python has closed the
+    attributes by then, for which there is no other door.
+    """
+    present: Mapping[str, Any] = span.attributes or {}
+    changed = {name: value for name, value in attributes.items() if present.get(name) != value}
+    own: Any = span._attributes  # noqa: SLF001 - see above
+    if span.is_recording():
+        span.set_attributes(changed)
+    elif hasattr(own, "_immutable"):
+        # A span that is full of messages would drop the oldest to make room, and say so.
+        limit, own.maxlen = own.maxlen, None
+        own._immutable = False  # noqa: SLF001 - see above
+        try:
+            own.update(changed)
+        finally:
+            own._immutable = True  # noqa: SLF001 - see above
+            own.maxlen = limit
+    else:
+        span._attributes = {**present, **changed}  # noqa: SLF001 - see above
