@@ -227,6 +227,9 @@ class Patch:
             counts) and ``close`` rows report what happens to an observed object, ``enter`` and
             ``exit`` rows that a ``with`` block of it begins and ends, and a ``hand`` row that it
             returned what its own ``lazy`` says is observed from now on in its place.
+        glance: Asked of every call before anything else, with the instance, the positional and the
+            keyword arguments; ``False`` leaves the call alone.  For methods that are called a lot
+            and are seldom meant, it must be very cheap (well below a microsecond).
         when: Asked before the call; ``False`` leaves the call alone.
         keep: Asked after the call below detail ``full``; ``False`` drops the span, unless
             something inside it was kept.
@@ -261,6 +264,7 @@ class Patch:
     lazy: Callable[[Call, Any], Any] | None = None
     taken: Callable[[Call, Any], tuple[Any, bool]] | None = None
     role: Role = "call"
+    glance: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], bool] | None = None
     when: Callable[[Call], bool] | None = None
     keep: Callable[[Call, Any], bool] | None = None
     detail: Detail = "minimal"

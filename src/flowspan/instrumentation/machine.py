@@ -77,6 +77,7 @@ class Site:
         active: True if the user's detail asks for the row.
         static: The attributes that every span of the row has.
         first_call: Done once, at the first call.
+        glance: The row's.
         keep: The row's ``keep``, unless the user's detail is full.
     """
 
@@ -84,6 +85,7 @@ class Site:
         "active",
         "engine",
         "first_call",
+        "glance",
         "integration",
         "keep",
         "kind",
@@ -104,6 +106,7 @@ class Site:
         self.label = patch.label or patch.path
         self.place = f"{integration.name} {self.label}"
         self.active = RANK[machine.detail] >= RANK[patch.detail]
+        self.glance = patch.glance
         self.keep = None if machine.detail == "full" else patch.keep
         operation = patch.operation
         self.operation = (

@@ -41,11 +41,14 @@ def begin(
     if not (site.active and site.machine.active):
         return None
     try:
+        glance = site.glance
+        if glance is not None and not glance(instance, args, kwargs):
+            return None
         first_call, site.first_call = site.first_call, None
         if first_call is not None:
             first_call()
         outer = get_current()
-        if is_suppressed(outer):
+        if (site.kind is None and INVOCATION_KEY not in outer) or is_suppressed(outer):
             return None
         return _opened(site, outer, wrapped, instance, args, kwargs)
     except FlowspanError:
@@ -53,6 +56,17 @@ def begin(
     except Exception as error:  # noqa: BLE001 - the guard: the call goes on unseen
         swallow(site.place, error)
         return None
+
+
+def meant(site: Site, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """What a row's ``glance`` says, where it is asked before anything begins."""
+    if site.glance is None:
+        return True
+    try:
+        return site.glance(instance, args, kwargs)
+    except Exception as error:  # noqa: BLE001 - as above
+        swallow(f"{site.place} glance", error)
+        return False
 
 
 def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they were met

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowspan.instrumentation import managers, stream_wrappers, streams, taking
 from flowspan.instrumentation.following import finished, lazily
 from flowspan.instrumentation.integration import Call
-from flowspan.instrumentation.opening import begin, failed, replayed
+from flowspan.instrumentation.opening import begin, failed, meant, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def lazy(site: Site) -> Wrapper:
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         inner = wrapped(*args, **kwargs)
-        if not (site.active and site.machine.active):
+        if not (site.active and site.machine.active) or not meant(site, instance, args, kwargs):
             return inner
         return lazily(inner, functools.partial(begin, site, wrapped, instance, args, kwargs))
 

@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from flowspan.instrumentation.clients.plain.library import POST, Library, sent
-from flowspan.instrumentation.clients.wire import recognise
+from flowspan.instrumentation.clients.plain.library import POST, Library, Reader, may_be, sent
 from flowspan.instrumentation.clients.wire.providers import place_of
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Call, Observed
 
 
-def _request(call: Call) -> Request | None:
-    method = call.argument("method", 0)
+def _glance(_session: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    method = args[0] if args else kwargs.get("method")
     if method != POST and str(method).upper() != POST:
-        return None
+        return False
+    return may_be(str(args[1] if len(args) > 1 else kwargs.get("str_or_url")))
+
+
+def _request(call: Call) -> Request:
     url = str(call.argument("str_or_url", 1))
-    if not recognise.may_be_model_call(url.partition("?")[0]):
-        return None
     parts = urlsplit(url)
     if not parts.netloc:
         parts = urlsplit(urljoin(str(getattr(call.instance, "_base_url", None) or ""), url))
@@ -54,7 +55,7 @@ def _observed(_call: Call, response: Any) -> Any:
 LIBRARY: Final = Library(
     name="aiohttp",
     requires="aiohttp>=3.9",
-    targets={"aiohttp.client:ClientSession._request": _request},
+    targets={"aiohttp.client:ClientSession._request": Reader(_glance, _request)},
     body=_body,
     observed=_observed,
 )

@@ -44,6 +44,7 @@ def row(library: Library, target: str, reader: Reader) -> Patch:
         content=_content,
         join=_join,
         lazy=_observed,
+        glance=reader.glance,
         when=when,
     )
 
@@ -56,7 +57,7 @@ def is_owned(call: Call) -> bool:
 def _sight(call: Call, library: Library, reader: Reader) -> bool:
     if is_owned(call):
         return False
-    request = reader(call)
+    request = reader.request(call)
     sighting = None if request is None else recognise.recognise(request)
     if sighting is None:
         return False

@@ -13,12 +13,19 @@ from flowspan.instrumentation.clients.wire.reading import count
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Attributes, Call, Patch
 
-Reader = Callable[[Call], Request | None]
-"""What a call of a method that sends asks, or ``None`` where it cannot be a model call.
 
-It is asked of every request of a program, so that it looks at the method first, then at the path,
-and at the rest only if those may be a model call's.
-"""
+class Reader(NamedTuple):
+    """How a method that sends is read.
+
+    Attributes:
+        glance: Whether a call may be a model call: by method and path, because it is asked of every
+            request of a program.
+        request: What a call asks, or ``None`` where it is no model call after all.
+    """
+
+    glance: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], bool]
+    request: Callable[[Call], Request | None]
+
 
 POST: Final = "POST"
 _REDIRECT: Final = 300
@@ -66,10 +73,13 @@ def told(response: Any) -> Attributes:
     return told_by(status(response), getattr(response, "headers", None))
 
 
-def request_of(url: str, body: Any, headers: Any) -> Request | None:
+def may_be(url: str) -> bool:
+    """Whether a URL or its path may be a model call's."""
+    return recognise.may_be_model_call(url.partition("?")[0] if "?" in url else url)
+
+
+def request_of(url: str, body: Any, headers: Any) -> Request:
     """What a request asks, from an absolute URL."""
-    if not recognise.may_be_model_call(url.partition("?")[0]):
-        return None
     parts = urlsplit(url)
     return Request(place_of(parts), parts.path, sent(body), headers or {})
 

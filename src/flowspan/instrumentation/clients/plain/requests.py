@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from flowspan.instrumentation.clients.plain.library import POST, Library, request_of
+from flowspan.instrumentation.clients.plain.library import (
+    POST,
+    Library,
+    Reader,
+    may_be,
+    request_of,
+)
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Call, Observed
 
 
-def _request(call: Call) -> Request | None:
+def _glance(_session: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    request: Any = args[0] if args else kwargs.get("request")
+    return getattr(request, "method", None) == POST and may_be(request.url)
+
+
+def _request(call: Call) -> Request:
     request = call.argument("request", 0)
-    if getattr(request, "method", None) != POST or not isinstance(request.url, str):
-        return None
     return request_of(request.url, request.body, request.headers)
 
 
@@ -31,7 +41,7 @@ def _observed(_call: Call, response: Any) -> Any:
 LIBRARY: Final = Library(
     name="requests",
     requires="requests>=2.28",
-    targets={"requests:Session.send": _request},
+    targets={"requests:Session.send": Reader(_glance, _request)},
     body=_body,
     observed=_observed,
 )

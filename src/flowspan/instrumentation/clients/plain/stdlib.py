@@ -8,11 +8,19 @@ it (``send``), and is observed at the connection until ``getresponse`` gives the
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flowspan.instrumentation.clients.plain.library import POST, Library, answers, sent, told
-from flowspan.instrumentation.clients.wire import recognise
+from flowspan.instrumentation.clients.plain.library import (
+    POST,
+    Library,
+    Reader,
+    answers,
+    may_be,
+    sent,
+    told,
+)
 from flowspan.instrumentation.clients.wire.providers import Place, place_of
 from flowspan.instrumentation.clients.wire.reading import count
 from flowspan.instrumentation.clients.wire.recognise import Request
@@ -24,10 +32,16 @@ _heads: Final[weakref.WeakKeyDictionary[Any, Request]] = weakref.WeakKeyDictiona
 """By connection: a request whose head was sent and whose body is still to come."""
 
 
+def _is_post(connection: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> bool:
+    return getattr(connection, "_method", None) == POST
+
+
+def _has_head(connection: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> bool:
+    return bool(_heads) and connection in _heads
+
+
 def _with_head(call: Call) -> Request | None:
     connection = call.instance
-    if getattr(connection, "_method", None) != POST:
-        return None
     head = _head(connection)
     if head is None:
         return None
@@ -40,8 +54,6 @@ def _with_head(call: Call) -> Request | None:
 
 def _with_body(call: Call) -> Request | None:
     """The body in one piece is a request; of one in several pieces the first is not."""
-    if not _heads or call.instance not in _heads:
-        return None
     body = sent(call.argument("data", 0))
     if body is not None and body.startswith(_POST_LINE):  # the head itself is sent this way
         return None
@@ -57,7 +69,7 @@ def _head(connection: Any) -> Request | None:
     lines = getattr(connection, "_buffer", None) or [b""]
     words = bytes(lines[0]).decode("latin-1").split(" ")
     url = words[1] if len(words) > 1 else ""
-    if not recognise.may_be_model_call(url.partition("?")[0]):
+    if not may_be(url):
         return None
     headers = {}
     for line in lines[1:]:
@@ -90,8 +102,8 @@ LIBRARY: Final = Library(
     name="http.client",
     requires="",
     targets={
-        "http.client:HTTPConnection.endheaders": _with_head,
-        "http.client:HTTPConnection.send": _with_body,
+        "http.client:HTTPConnection.endheaders": Reader(_is_post, _with_head),
+        "http.client:HTTPConnection.send": Reader(_has_head, _with_body),
     },
     body=lambda _response: None,
     observed=_connection,

@@ -6,11 +6,11 @@ the outermost one owns the call, the inner ones are its attempts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flowspan.instrumentation.clients.plain.library import POST, Library, sent
-from flowspan.instrumentation.clients.wire import recognise
+from flowspan.instrumentation.clients.plain.library import POST, Library, Reader, may_be, sent
 from flowspan.instrumentation.clients.wire.providers import Place, place_of
 from flowspan.instrumentation.clients.wire.reading import count
 from flowspan.instrumentation.clients.wire.recognise import Request
@@ -20,14 +20,17 @@ _RETRIES: Final = 4
 """Where ``retries`` stands among the arguments by which a pool calls itself again."""
 
 
-def _request(call: Call) -> Request | None:
-    method, url = call.argument("method", 0), call.argument("url", 1)
+def _glance(_pool: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    method = args[0] if args else kwargs.get("method")
     if method != POST and str(method).upper() != POST:
-        return None
-    if not isinstance(url, str) or not recognise.may_be_model_call(url.partition("?")[0]):
-        return None
-    parts = urlsplit(url)
+        return False
+    url = args[1] if len(args) > 1 else kwargs.get("url")
+    return isinstance(url, str) and may_be(url)
+
+
+def _request(call: Call) -> Request:
     # A pool gets the path alone, or the whole URL where it is that of a proxy.
+    parts = urlsplit(call.argument("url", 1))
     place = place_of(parts) if parts.netloc else _place(call.instance)
     body = call.argument("body", 2)
     headers = call.argument("headers", 3) or getattr(call.instance, "headers", None) or {}
@@ -64,7 +67,7 @@ LIBRARY: Final = Library(
             "urllib3.poolmanager:PoolManager.urlopen",
             "urllib3.connectionpool:HTTPConnectionPool.urlopen",
         ),
-        _request,
+        Reader(_glance, _request),
     ),
     body=_body,
     earlier=_earlier,
