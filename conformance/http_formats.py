@@ -125,7 +125,25 @@ def _ollama() -> Iterator[Asked]:
     )
 
 
+def _gemini() -> Iterator[Asked]:
+    model = "gemini-2.5-flash"
+    path = f"/v1beta/models/{model}"
+    asked = {"contents": [{"role": "user", "parts": [{"text": QUESTION}]}]}
+    content = Asked(
+        "gemini.generate_content",
+        f"{path}:generateContent",
+        asked,
+        "generate_content",
+        can=frozenset({"cache", "reasoning", "tools", "choices", "refusal"}),
+        model=model,
+    )
+    streamed = content._replace(path=f"{path}:streamGenerateContent", stream=True)
+    yield content
+    yield streamed._replace(path=f"{streamed.path}?alt=sse")
+    yield streamed._replace(variant="array")
+
+
 def asked() -> Iterator[Asked]:
     """Every request."""
-    for each in (*_openai(), *_anthropic(), *_ollama()):
+    for each in (*_openai(), *_anthropic(), *_gemini(), *_ollama()):
         yield each._replace(model=each.model or str(each.body.get("model", "")))

@@ -73,4 +73,5 @@ def client(name: str, module: str, *found: Iterator[Way]) -> Client:
         module=module,
         integrations=(*http.INTEGRATIONS, *bodies.INTEGRATIONS),
         ways=tuple(way for group in found for way in group),
+        transport="http",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -42,7 +43,7 @@ def _run(connection: Connection, asked: Asked) -> Any:
         response.close()
         raise RefusedError(response.status)
     if asked.stream:
-        return Opened(response, response.__iter__, response.close)
+        return Opened(response, lambda: iter(partial(response.read1, 65_536), b""), response.close)
     return json.loads(response.read())
 
 

@@ -8,6 +8,7 @@ itself is not reported again.
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,8 @@ def _reported(
             advance = following
         except GeneratorExit:
             if (close := getattr(iterator, "close", None)) is not None:
-                close()
+                with _quietly(observation):
+                    close()
             raise
         except BaseException as error:
             if (throw := getattr(iterator, "throw", None)) is None:
@@ -130,12 +132,26 @@ async def _reported_async(
             step.append(iterator.__anext__())
         except GeneratorExit:
             if (close := getattr(iterator, "aclose", None)) is not None:
-                await close()
+                with _quietly(observation):
+                    await close()
             raise
         except BaseException as error:
             if (throw := getattr(iterator, "athrow", None)) is None:
                 raise
             step.append(throw(error))
+
+
+@contextmanager
+def _quietly(observation: Observation) -> Generator[None, None, None]:
+    """What closes its response where its iterator is left (urllib3) does not end the call yet.
+
+    The program may still be in a ``with`` block of the response, which knows why.
+    """
+    before, observation.busy = observation.busy, True
+    try:
+        yield
+    finally:
+        observation.busy = before
 
 
 def advance(

@@ -92,7 +92,11 @@ CHAT: Final = replace(
 """``POST /v1/chat/completions``."""
 
 AGENTS: Final = replace(
-    CHAT, name="mistral.agents", paths=("/v1/agents/completions",), matches=_matches_agent
+    CHAT,
+    name="mistral.agents",
+    paths=("/v1/agents/completions",),
+    matches=_matches_agent,
+    model=lambda _path, _body: "",
 )
 """``POST /v1/agents/completions``: the agent knows the model, which the answer names."""
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from flowspan.instrumentation.clients.wire import gemini, gemini_embeddings, ollama
+from flowspan.instrumentation.clients.wire import gemini, gemini_embeddings, mistral, ollama
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
 from flowspan.instrumentation.clients.wire.bedrock_converse import CONVERSE
 from flowspan.instrumentation.clients.wire.bedrock_invoke import INVOKED
@@ -29,6 +29,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     *(ollama.CHAT, ollama.GENERATE, ollama.EMBED, ollama.EMBEDDINGS),
     *(gemini.GENERATE, gemini_embeddings.EMBEDDINGS, gemini_embeddings.PREDICTIONS),
     *(CONVERSE, *INVOKED),
+    *(mistral.CHAT, mistral.AGENTS, mistral.FIM, mistral.EMBEDDINGS),
 )
 """The formats, in the order in which a body is tried where only its shape can tell."""
 
@@ -69,7 +70,7 @@ class Sighting(NamedTuple):
         shape: Its format.
         place: Where it goes.
         body: Its parsed body.
-        model: The model that it asks for.
+        model: The model that it asks for; empty where another name stands for it.
         stream: Whether it asks for a stream.
     """
 
