@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, Final
 
 import grpc
-import httpx2
 from google.ai import generativelanguage as glm
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseError
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+_OK: Final = 200
 _SERVICE: Final = "google.ai.generativelanguage.v1beta.GenerativeService"
 _STATUSES: Final = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -49,9 +51,9 @@ class Gateway:
         address: Host and port.
     """
 
-    def __init__(self, provider_url: str) -> None:
-        """Starts serving at once."""
-        self._http = httpx2.Client(base_url=f"{provider_url}/v1beta/", trust_env=False)
+    def __init__(self, provider_address: str) -> None:
+        """Starts serving at once, for the provider at that host and port."""
+        self._provider = provider_address
         self._server = grpc.server(ThreadPoolExecutor(4, "gemini-over-grpc"))
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
@@ -72,56 +74,60 @@ class Gateway:
     def close(self) -> None:
         """Stops serving, and leaves what is still under way."""
         self._server.stop(None).wait()
-        self._http.close()
 
     def _answer(
         self, verb: str, request_type: Any, answer_type: Any, data: bytes, context: Any
     ) -> bytes:
-        model, body = _asked(request_type, data)
-        with suppress_instrumentation(), _told(context):
-            response = self._http.post(f"{model}:{verb}", json=body)
-            _refuse(response, context)
-            answer = answer_type.from_json(response.content, ignore_unknown_fields=True)
+        with self._asking(verb, request_type, data, context) as response:
+            answer = answer_type.from_json(response.read(), ignore_unknown_fields=True)
         return bytes(answer_type.serialize(answer))
 
     def _stream(self, data: bytes, context: Any) -> Iterator[bytes]:
-        model, body = _asked(glm.GenerateContentRequest, data)
-        path = f"{model}:streamGenerateContent?alt=sse"
         serialize: Callable[[Any], bytes] = glm.GenerateContentResponse.serialize
-        with (
-            suppress_instrumentation(),
-            _told(context),
-            self._http.stream("POST", path, json=body) as response,
-        ):
-            context.add_callback(response.close)  # a client that left is told to the provider
-            _refuse(response, context)
-            for line in response.iter_lines():
-                if line.startswith("data: "):
-                    text = line.removeprefix("data: ")
+        verb = "streamGenerateContent?alt=sse"
+        with self._asking(verb, glm.GenerateContentRequest, data, context) as response:
+            for line in response:
+                text = line.decode().strip()
+                if text.startswith("data: "):
+                    event = text.removeprefix("data: ")
                     yield serialize(
-                        glm.GenerateContentResponse.from_json(text, ignore_unknown_fields=True)
+                        glm.GenerateContentResponse.from_json(event, ignore_unknown_fields=True)
                     )
-                elif line:
+                elif text:
                     context.abort(grpc.StatusCode.INTERNAL, "The stream failed")
 
+    @contextlib.contextmanager
+    def _asking(
+        self, verb: str, request_type: Any, data: bytes, context: Any
+    ) -> Iterator[HTTPResponse]:
+        """The provider's answer; a client that left is told to it, and the client what it broke."""
+        request = request_type.deserialize(data)
+        body = json.dumps(MessageToDict(request_type.pb(request)))
+        connection = HTTPConnection(self._provider)
+        try:
+            with suppress_instrumentation():
+                connection.connect()
+                context.add_callback(partial(_hang_up, connection))
+                connection.request("POST", f"/v1beta/{request.model}:{verb}", body)
+                response = connection.getresponse()
+                _refuse(response, context)
+                yield response
+        except (OSError, HTTPException) as error:
+            context.abort(grpc.StatusCode.UNAVAILABLE, repr(error))
+        except (ValueError, ParseError) as error:
+            context.abort(grpc.StatusCode.INTERNAL, repr(error))
+        finally:
+            connection.close()
 
-def _asked(request_type: Any, data: bytes) -> tuple[str, dict[str, Any]]:
-    request = request_type.deserialize(data)
-    body: dict[str, Any] = MessageToDict(request_type.pb(request))
-    return str(request.model), body
+
+def _hang_up(connection: HTTPConnection) -> None:
+    """Ends a connection even where another thread waits for its bytes."""
+    with contextlib.suppress(OSError, AttributeError):  # it is closed already
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _refuse(response: httpx2.Response, context: Any) -> None:
-    if response.status_code != httpx2.codes.OK:
+def _refuse(response: HTTPResponse, context: Any) -> None:
+    if response.status != _OK:
         error = json.loads(response.read())["error"]
-        status = _STATUSES.get(response.status_code, grpc.StatusCode.UNKNOWN)
+        status = _STATUSES.get(response.status, grpc.StatusCode.UNKNOWN)
         context.abort(status, error["message"])
-
-
-@contextlib.contextmanager
-def _told(context: Any) -> Iterator[None]:
-    """Tells the client that the provider is gone, as gRPC says it."""
-    try:
-        yield
-    except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
-        context.abort(grpc.StatusCode.UNAVAILABLE, repr(error))

@@ -65,6 +65,10 @@ class Way:
         tries: Requests that the client makes when the provider is overloaded (503) once: 2 where
             it tries again by itself.
         lazy: Whether nothing is asked of the provider before the stream is read.
+        ahead: Whether the client reads of a stream before the program does.
+        plain: Whether the bytes that the provider sends reach the client as they are; it gets
+            messages of protocol buffers otherwise, which are never broken.
+        identified: Whether the client lets the ids of answers through.
         provider: ``gen_ai.provider.name``, where it is not that of the format.
         answer: What the provider must say, for a call that does not take any text.
         impatient: Makes a client that gives an answer up after ``PATIENCE_SECONDS``, and does not
@@ -86,6 +90,9 @@ class Way:
     can: frozenset[Ability] = frozenset()
     tries: int = 1
     lazy: bool = False
+    ahead: bool = False
+    plain: bool = True
+    identified: bool = True
     provider: str | None = None
     answer: tuple[str, ...] = ANSWER
     impatient: Callable[[FakeProvider], Any] | None = None

@@ -17,7 +17,7 @@ from google import genai
 from google.genai import types
 from google.oauth2.credentials import Credentials
 
-from conformance.vocabulary import QUESTION, Ability, Client, Opened, Way
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import google_genai as rows
 from flowspan.testing import FakeProvider
@@ -46,17 +46,18 @@ def _connect(provider: FakeProvider, **options: Any) -> genai.Client:
     return genai.Client(api_key="gemini-test", http_options=settings)
 
 
-def _connect_by_httpx(provider: FakeProvider) -> genai.Client:
-    return _connect(provider, async_client_args={"transport": httpx.AsyncHTTPTransport()})
+def _connect_by_httpx(provider: FakeProvider, **options: Any) -> genai.Client:
+    transport = {"transport": httpx.AsyncHTTPTransport()}
+    return _connect(provider, async_client_args=transport, **options)
 
 
-def _connect_trying_twice(provider: FakeProvider) -> genai.Client:
+def _connect_trying_twice(provider: FakeProvider, **options: Any) -> genai.Client:
     again = {"attempts": 2, "initial_delay": 0.001, "max_delay": 0.001}
-    return _connect(provider, retry_options=again)
+    return _connect(provider, retry_options=again, **options)
 
 
-def _connect_to_vertex(provider: FakeProvider) -> genai.Client:
-    settings: Any = {"base_url": provider.gemini_url}
+def _connect_to_vertex(provider: FakeProvider, **options: Any) -> genai.Client:
+    settings: Any = {"base_url": provider.gemini_url, **options}
     return genai.Client(
         vertexai=True,
         project="project",
@@ -134,15 +135,16 @@ def _opened_async(stream: AsyncIterator[Any]) -> Opened:
 
 
 def _both(
-    connect: Callable[[FakeProvider], genai.Client], run: Any, run_async: Any, **shared: Any
+    connect: Callable[..., genai.Client], run: Any, run_async: Any, **shared: Any
 ) -> Iterator[Way]:
+    if connect is not _connect_trying_twice:  # it would not give up
+        shared["impatient"] = partial(connect, timeout=int(PATIENCE_SECONDS * 1000))
+    shared["lazy"] = shared.get("stream", False)
     yield Way(connect=connect, run=run, disconnect=_close, **shared)
     yield Way(connect=connect, run=run_async, disconnect=_close_async, asynchronous=True, **shared)
 
 
-def _ways_of_content(
-    connect: Callable[[FakeProvider], genai.Client], **shared: Any
-) -> Iterator[Way]:
+def _ways_of_content(connect: Callable[..., genai.Client], **shared: Any) -> Iterator[Way]:
     shared = {**_CONTENT, **shared}
     yield from _both(connect, _generate, _generate_async, call="models.generate_content", **shared)
     yield from _both(
