@@ -35,7 +35,10 @@ class ProviderAddress:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that make the SDKs of a program talk to this provider."""
+        """Variables that make the SDKs of a program talk to this provider.
+
+        Those of Mistral and Hugging Face are for programs to read: their SDKs read none.
+        """
         return {
             "OPENAI_BASE_URL": self.openai_url,
             "OPENAI_API_KEY": "sk-test",
@@ -47,6 +50,14 @@ class ProviderAddress:
             "GOOGLE_GEMINI_BASE_URL": self.gemini_url,
             "GOOGLE_VERTEX_BASE_URL": self.gemini_url,
             "GOOGLE_API_KEY": "gemini-test",
+            "MISTRAL_SERVER_URL": self.mistral_url,
+            "MISTRAL_API_KEY": "mistral-test",
+            "HF_INFERENCE_URL": self.openai_url,
+            "HF_TOKEN": "hf-test",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "aws-test",
+            "AWS_SECRET_ACCESS_KEY": "aws-test",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
