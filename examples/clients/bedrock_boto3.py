@@ -3,18 +3,19 @@
 import json
 
 import boto3
+from botocore.client import BaseClient
 
 MODEL = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 
 
-def answer(client) -> None:
+def answer(client: BaseClient) -> None:
     response = client.converse(
         modelId=MODEL, messages=[{"role": "user", "content": [{"text": "Say this is a test"}]}]
     )
     print(response["output"]["message"]["content"][0]["text"])
 
 
-def stream(client) -> None:
+def stream(client: BaseClient) -> None:
     response = client.converse_stream(
         modelId=MODEL,
         messages=[{"role": "user", "content": [{"text": "Count from one to three"}]}],
@@ -25,7 +26,7 @@ def stream(client) -> None:
     print()
 
 
-def own_format(client) -> None:
+def own_format(client: BaseClient) -> None:
     body = {
         "anthropic_version": "bedrock-2023-05-31",
         "max_tokens": 100,
