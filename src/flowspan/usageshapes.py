@@ -213,6 +213,18 @@ SHAPES: Final[dict[str, Shape]] = {
         zero=("output_tokens",),
         rest="reasoning_tokens",
     ),
+    # Interactions: thoughts beside the output, if the sum of everything says so.
+    "gemini.interactions": Shape(
+        rows=(
+            Row("input_tokens", "", "total_input_tokens"),
+            Row("output_tokens", "", "total_output_tokens"),
+            Row("everything", "", "total_tokens"),
+            Row("cache_read_tokens", "", "total_cached_tokens"),
+            Row("reasoning_tokens", "", "total_thought_tokens"),
+            Row("tool_input_tokens", "", "total_tool_use_tokens"),
+        ),
+        beside=(("tool_input_tokens", "input_tokens"),),
+    ),
     "gemini.embeddings": Shape(
         rows=(
             Row("input_tokens", "", "promptTokenCount"),

@@ -77,7 +77,7 @@ def _output_type(settings: Any) -> str | None:
     return "json" if wished.endswith("json") else "text"
 
 
-_SETTINGS: Final = (
+SETTINGS: Final = (
     (semconv.REQUEST_TEMPERATURE, _inside(number, "temperature")),
     (semconv.REQUEST_TOP_P, _inside(number, "topP")),
     (semconv.REQUEST_TOP_K, _inside(number, "topK")),
@@ -90,9 +90,10 @@ _SETTINGS: Final = (
     (semconv.REQUEST_REASONING_LEVEL, _inside(word, "thinkingConfig", "thinkingLevel")),
     (semconv.OUTPUT_TYPE, _output_type),
 )
+"""What a generation's settings say."""
 _REQUEST: Final[Rules] = {
-    "generationConfig": _SETTINGS,
-    "generation_config": _SETTINGS,
+    "generationConfig": SETTINGS,
+    "generation_config": SETTINGS,
 }
 
 

@@ -11,7 +11,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from flowspan.instrumentation.clients.wire import gemini, gemini_embeddings, mistral, ollama
+from flowspan.instrumentation.clients.wire import (
+    gemini,
+    gemini_embeddings,
+    gemini_interactions,
+    mistral,
+    ollama,
+)
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
 from flowspan.instrumentation.clients.wire.bedrock_converse import CONVERSE
 from flowspan.instrumentation.clients.wire.bedrock_invoke import INVOKED
@@ -28,6 +34,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     *(CHAT, RESPONSES, EMBEDDINGS, MESSAGES, TEXT),
     *(ollama.CHAT, ollama.GENERATE, ollama.EMBED, ollama.EMBEDDINGS),
     *(gemini.GENERATE, gemini_embeddings.EMBEDDINGS, gemini_embeddings.PREDICTIONS),
+    gemini_interactions.INTERACTIONS,
     *(CONVERSE, *INVOKED),
     *(mistral.CHAT, mistral.AGENTS, mistral.FIM, mistral.EMBEDDINGS),
 )
