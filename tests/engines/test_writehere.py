@@ -169,7 +169,9 @@ def test_transitions_are_those_of_a_plain_counter(
 # --- model calls ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["gpt-4o", "claude-sonnet-4-5", "openai/gpt-4o"])
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "claude-sonnet-4-5", "openai/gpt-4o", "gemini-2.5-flash"]
+)
 @pytest.mark.parametrize("mode", MODES)
 def test_tokens_are_those_of_the_ledger(
     mode: Mode, model: str, job: MakeJob, provider: FakeProvider

@@ -1,4 +1,4 @@
-"""One way to every provider: plain HTTP for two of them, the SDK for the third."""
+"""One way to every provider: plain HTTP for two of them, an SDK for each of the others."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ class OpenAIApiProxy:
                 return list(known)
         if "/" in model:
             choices = self._sdk(body)
+        elif "gemini" in model:
+            choices = self._google(body)
         elif "claude" in model:
             choices = self._anthropic(body, headers)
         else:
@@ -89,3 +91,23 @@ class OpenAIApiProxy:
                 if attempt == self.MAX_RETRIES - 1:
                     raise
         return dict(response.json())
+
+    def _google(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        import google.generativeai as genai  # noqa: PLC0415 - likewise
+
+        # The real engine leaves transport and address to the SDK: gRPC, to Google.
+        base = os.environ.get("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com")
+        genai.configure(api_key="none", transport="rest", client_options={"api_endpoint": base})
+        system, said = None, []
+        for message in body["messages"]:
+            if message["role"] == "system":
+                system = message["content"]
+            else:
+                role = "model" if message["role"] == "assistant" else "user"
+                said.append({"role": role, "parts": [{"text": message["content"]}]})
+        settings = {"temperature": body["temperature"]} if "temperature" in body else {}
+        model: Any = genai.GenerativeModel(
+            body["model"], system_instruction=system, generation_config=settings
+        )
+        answer = model.start_chat(history=said[:-1]).send_message(said[-1]["parts"][0]["text"])
+        return [{"message": {"content": answer.text}}]
