@@ -51,6 +51,12 @@ _carried_by: Final[weakref.WeakKeyDictionary[TracerProvider, list[SpanProcessor]
 """What delivers the spans of a provider, also where flowspan was taken back and comes again."""
 
 
+def underlying(provider: Any) -> Any:
+    """The SDK's provider, where another distribution (Logfire) has put one of its own around it."""
+    inner = getattr(provider, "provider", None)
+    return inner if isinstance(inner, TracerProvider) else provider
+
+
 class Assembly:
     """Everything that flowspan is in one process.
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from flowspan import config, safety
-from flowspan.assembly import Assembly
+from flowspan.assembly import Assembly, underlying
 from flowspan.delivery.noise import quieten
 from flowspan.foreign import THREADING, owner_of
 from flowspan.resource import resource_attributes
@@ -199,7 +199,7 @@ class FlowspanInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _apply(self, keywords: dict[str, Any]) -> None:
         parts = assembly()
-        provider = keywords.get("tracer_provider") or trace.get_tracer_provider()
+        provider = underlying(keywords.get("tracer_provider") or trace.get_tracer_provider())
         meters = keywords.get("meter_provider") or metrics.get_meter_provider()
         if provider is not parts.provider and isinstance(provider, TracerProvider):
             parts.adopt(provider, store=exporters(os.environ, parts.settings).store)

@@ -14,7 +14,8 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
 
 from flowspan.instrumentation import discovery
 
@@ -52,19 +53,23 @@ class _BuiltIn(NamedTuple):
     """Tracing that a client brings itself.
 
     Attributes:
-        distribution: The client.
-        since: The first version that has it.
-        switch: The variable that switches it off.
+        client: The integration of ours, and the distribution.
+        versions: Those that have it.
+        switch: The variable that decides; empty where none does.
+        default: Its value where it is not set.
     """
 
-    distribution: str
-    since: str
-    switch: str
+    client: str
+    versions: str
+    switch: str = ""
+    default: str = "true"
 
 
-_BUILT_IN: Final[Mapping[str, _BuiltIn]] = {
-    "anthropic": _BuiltIn("anthropic", "2", "ANTHROPIC_OPEN_TELEMETRY"),
-}
+_BUILT_IN: Final = (
+    _BuiltIn("anthropic", ">=2", "ANTHROPIC_OPEN_TELEMETRY"),
+    _BuiltIn("mistralai", ">=1.9,<2.10"),
+    _BuiltIn("mistralai", ">=2.10", "MISTRAL_SDK_TELEMETRY", "false"),
+)
 
 
 def disabled_integrations(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
@@ -145,10 +150,11 @@ def _can_be_loaded(entry_point: EntryPoint) -> bool:
 
 
 def _built_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for ours, (distribution, since, switch) in _BUILT_IN.items():
+    for client, versions, switch, default in _BUILT_IN:
         try:
-            has_it = Version(version(distribution)) >= Version(since)
+            has_it = SpecifierSet(versions).contains(version(client), prereleases=True)
         except (PackageNotFoundError, InvalidVersion):
             continue
-        if has_it and environ.get(switch, "true").strip().lower() != "false":
-            yield ours, f"{distribution}'s own tracing"
+        value = environ.get(switch, "").strip().lower() or default
+        if has_it and client in _names() and value not in {"false", "0"}:
+            yield client, f"{client}'s own tracing"

@@ -333,6 +333,19 @@ def test_nor_one_made_after_the_call_with_its_answer(own: Recording) -> None:
     assert counted(own) == (1, 1000, 100)
 
 
+def test_nor_one_made_inside_it_when_it_had_ended(own: Recording) -> None:
+    """By who carries the context as text, as between processes: nothing of ours comes with it."""
+    Engine().call()
+    ours = own.spans.one().get_span_context()
+    assert ours is not None
+    context = trace.set_span_in_context(trace.NonRecordingSpan(ours), Context())
+    tracer = own.tracer_provider.get_tracer("mine")
+    tracer.start_span("later", context, attributes={**ASKED, **TOLD}).end()
+
+    assert known(own.spans.one("later"))[semconv.KIND] == "internal"
+    assert counted(own) == (1, 1000, 100)
+
+
 def test_calls_at_the_same_time_stay_apart(own: Recording) -> None:
     """One call of ours stands for one span of a layer: the second span is another call."""
     tracer = own.tracer_provider.get_tracer("callbacks")

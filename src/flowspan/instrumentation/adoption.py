@@ -112,8 +112,7 @@ def _leave(guest: Guest, span: Span) -> None:
     if frame is None:
         return
     frame.attributes = {**(span.attributes or {}), **reading.names}
-    for name, value in {**_of_run(frame), semconv.KIND: reading.role.kind}.items():
-        frame.attributes.setdefault(name, value)
+    frame.attributes.setdefault(semconv.KIND, reading.role.kind)
     ended_ns = span.end_time or time.time_ns()
     frame.started_ns -= int(reading.lasted * 1e9)
     _settle_error(frame, span)
@@ -124,6 +123,8 @@ def _leave(guest: Guest, span: Span) -> None:
     else:
         frame.attributes[semconv.KIND] = "internal"
         _finish_around(frame)
+    if frame.adopted or frame.totals is not None or frame.parent is not None:
+        frame.attributes = {**_of_run(frame), **frame.attributes}
     frame.ended = True
     _put(span, frame.attributes)
 

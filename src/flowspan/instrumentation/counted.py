@@ -35,6 +35,8 @@ class ModelCall:
         started_ns: Start in nanoseconds of the epoch.
         ended_ns: Its end.
         response_id: The provider's name for the answer.
+        span_id: Id of its span.
+        parent_id: Id of the span around it.
         layers: Whose spans of the same call are accounted for.
     """
 
@@ -44,11 +46,17 @@ class ModelCall:
     started_ns: int
     ended_ns: int = _NOT_YET
     response_id: Any = None
+    span_id: int | None = None
+    parent_id: int | None = None
     layers: set[str] = field(default_factory=set)
 
     def has_the_answer_of(self, other: ModelCall) -> bool:
         """Whether the provider says that both are one."""
         return self.response_id is not None and self.response_id == other.response_id
+
+    def is_around(self, other: ModelCall) -> bool:
+        """Whether the other span is inside this one, made perhaps when it had ended."""
+        return self.span_id is not None and self.span_id == other.parent_id
 
     def is_at_the_moment_of(self, other: ModelCall) -> bool:
         """Whether both ask the same model at the same time from the same place."""
@@ -71,6 +79,7 @@ def call_of(frame: CallFrame) -> ModelCall:
     models = known.get(semconv.REQUEST_MODEL), known.get(semconv.RESPONSE_MODEL)
     call = ModelCall(frame.layer, frame.place, models, frame.started_ns)
     call.response_id = known.get(semconv.RESPONSE_ID)
+    call.span_id, call.parent_id = frame.span_ids()
     call.layers.add(frame.layer)
     return call
 
@@ -93,7 +102,11 @@ def is_counted(frame: CallFrame, ended_ns: int) -> bool:
     """Whether the call that a frame stands for is counted on another layer's span."""
     wanted = call_of(frame)
     wanted.ended_ns = ended_ns
-    for is_same in (ModelCall.has_the_answer_of, ModelCall.is_at_the_moment_of):
+    for is_same in (
+        ModelCall.is_around,
+        ModelCall.has_the_answer_of,
+        ModelCall.is_at_the_moment_of,
+    ):
         for call in (*_under_way.values(), *reversed(_counted.copy())):
             if wanted.layer not in call.layers and is_same(call, wanted):
                 call.layers.add(wanted.layer)

@@ -182,6 +182,11 @@ class CallFrame:
         around = self._around
         return around.get_span_context().span_id if isinstance(around, Span) else None
 
+    def span_ids(self) -> tuple[int | None, int | None]:
+        """Ids of the call's span, where it has one, and of the one around it."""
+        span = self._span
+        return None if span is None else span.get_span_context().span_id, self.place
+
     def is_nearest(self, span: Any) -> bool:
         """Whether ``span`` is this call's, or was current when it began without one."""
         return span is self._span or span is self._around

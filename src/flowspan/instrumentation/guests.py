@@ -88,7 +88,7 @@ class GuestFrame(CallFrame):
         self.role = role
         self.claimed = False
         self.adopted = False
-        self._guest = guest.scope, guest.place
+        self._guest = guest.scope, guest.place, guest.span_ids
         self.started_ns = guest.started_ns
         self._reference = guest.reference
         self._around = self  # its span is in the context: none has to be made
@@ -109,6 +109,10 @@ class GuestFrame(CallFrame):
     def place(self) -> int | None:
         """Id of the span that was current when it started."""
         return self._guest[1]
+
+    def span_ids(self) -> tuple[int | None, int | None]:
+        """Ids of the span and of the one around it."""
+        return self._guest[2]
 
     @property
     def metered_elsewhere(self) -> bool:
@@ -164,9 +168,19 @@ class Guest:
         above: The guest that is its parent.
         place: Id of the span that was current when it started.
         frame: Its frame, once somebody needed one.
+        span_ids: Its own id and its parent's.
     """
 
-    __slots__ = ("above", "around", "frame", "place", "reference", "scope", "started_ns")
+    __slots__ = (
+        "above",
+        "around",
+        "frame",
+        "place",
+        "reference",
+        "scope",
+        "span_ids",
+        "started_ns",
+    )
 
     def __init__(self, span: Span, around: CallFrame | None, place: int | None) -> None:
         scope = span.instrumentation_scope
@@ -175,7 +189,9 @@ class Guest:
         self.scope = "" if scope is None else scope.name
         self.started_ns: int = span.start_time or 0
         self.around = around
-        self.above = None if span.parent is None else live.get(span.parent.span_id)
+        parent = None if span.parent is None else span.parent.span_id
+        self.span_ids = identity, parent
+        self.above = None if parent is None else live.get(parent)
         self.place = place
         self.frame: GuestFrame | None = None
 
