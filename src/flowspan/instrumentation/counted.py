@@ -1,117 +1,111 @@
 """The model calls counted last, so that another span of the same call is not counted as well.
 
 Layers that see one call often know nothing of each other: their spans are neither inside each other
-nor share a name.  They stand for the same call if the provider gave them the same response id, or
-if they asked the same model at the same time from the same place.  One call stands for at most one
-span of each layer, so that calls at the same time stay apart.
+nor share a name.  They stand for the same call if one was made inside the other, if the provider
+gave both the same response id, or if they asked the same model at the same time from the same
+place.  One call stands for at most one span of each layer, so that calls at the same time stay
+apart.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flowspan import semconv
 
 if TYPE_CHECKING:
     from flowspan.instrumentation.frame import CallFrame
 
-_MOST: Final = 128
+_MOST: Final = 64
 """How many calls are remembered; two layers end the same call within microseconds."""
 
 _NOT_YET: Final = 1 << 63
 
 
-@dataclass(slots=True, eq=False)
 class ModelCall:
     """One span of a model call.
 
     Attributes:
         layer: Who made the span.
+        span_id: Its id.
         place: Id of the span that was current when it began.
+        parent_id: Id of the span that it is inside of.
         models: The models that it names.
+        response_id: The provider's name for the answer.
         started_ns: Start in nanoseconds of the epoch.
         ended_ns: Its end.
-        response_id: The provider's name for the answer.
-        span_id: Id of its span.
-        parent_id: Id of the span around it.
         layers: Whose spans of the same call are accounted for.
     """
 
-    layer: str
-    place: int | None
-    models: tuple[Any, ...]
-    started_ns: int
-    ended_ns: int = _NOT_YET
-    response_id: Any = None
-    span_id: int | None = None
-    parent_id: int | None = None
-    layers: set[str] = field(default_factory=set)
+    __slots__ = (
+        "ended_ns",
+        "layer",
+        "layers",
+        "models",
+        "parent_id",
+        "place",
+        "response_id",
+        "span_id",
+        "started_ns",
+    )
 
-    def has_the_answer_of(self, other: ModelCall) -> bool:
-        """Whether the provider says that both are one."""
-        return self.response_id is not None and self.response_id == other.response_id
+    def __init__(self, frame: CallFrame, ended_ns: int) -> None:
+        known = frame.attributes
+        self.layer = frame.layer
+        self.span_id, self.parent_id, self.place = frame.span_ids()
+        self.models = known.get(semconv.REQUEST_MODEL), known.get(semconv.RESPONSE_MODEL)
+        self.response_id = known.get(semconv.RESPONSE_ID)
+        self.started_ns = frame.started_ns
+        self.ended_ns = ended_ns
+        self.layers: tuple[str, ...] = (self.layer,)
 
-    def is_around(self, other: ModelCall) -> bool:
-        """Whether the other span is inside this one, made perhaps when it had ended."""
-        return self.span_id is not None and self.span_id == other.parent_id
-
-    def is_at_the_moment_of(self, other: ModelCall) -> bool:
-        """Whether both ask the same model at the same time from the same place."""
-        return (
-            self.place == other.place
-            and self.started_ns <= other.ended_ns
-            and other.started_ns <= self.ended_ns
-            and None in {self.response_id, other.response_id}
-            and any(model in self.models for model in other.models if model is not None)
-        )
+    def likeness(self, other: ModelCall) -> int:
+        """How sure it is that the other span stands for the same call; 0 where it does not."""
+        if self.span_id is not None and self.span_id == other.parent_id:
+            return 3
+        if self.response_id is not None and other.response_id is not None:
+            return 2 if self.response_id == other.response_id else 0
+        same = any(model in self.models for model in other.models if model is not None)
+        overlap = self.started_ns <= other.ended_ns and other.started_ns <= self.ended_ns
+        return 1 if same and overlap and self.place == other.place else 0
 
 
 _counted: Final[deque[ModelCall]] = deque(maxlen=_MOST)
 _under_way: Final[weakref.WeakKeyDictionary[CallFrame, ModelCall]] = weakref.WeakKeyDictionary()
 
 
-def call_of(frame: CallFrame) -> ModelCall:
-    """What tells the call of a frame from others."""
-    known = frame.attributes
-    models = known.get(semconv.REQUEST_MODEL), known.get(semconv.RESPONSE_MODEL)
-    call = ModelCall(frame.layer, frame.place, models, frame.started_ns)
-    call.response_id = known.get(semconv.RESPONSE_ID)
-    call.span_id, call.parent_id = frame.span_ids()
-    call.layers.add(frame.layer)
-    return call
-
-
 def begun(frame: CallFrame) -> None:
     """A call that will be counted began while spans of others are open."""
-    _under_way[frame] = call_of(frame)
+    _under_way[frame] = ModelCall(frame, _NOT_YET)
 
 
 def note(frame: CallFrame, duration_ns: int) -> None:
     """A call has ended and is counted."""
-    call = call_of(frame)
+    call = ModelCall(frame, frame.started_ns + duration_ns)
     if _under_way and (former := _under_way.pop(frame, None)) is not None:
-        call.layers |= former.layers
-    call.ended_ns = call.started_ns + duration_ns
+        call.layers = former.layers
     _counted.append(call)
 
 
 def is_counted(frame: CallFrame, ended_ns: int) -> bool:
     """Whether the call that a frame stands for is counted on another layer's span."""
-    wanted = call_of(frame)
-    wanted.ended_ns = ended_ns
-    for is_same in (
-        ModelCall.is_around,
-        ModelCall.has_the_answer_of,
-        ModelCall.is_at_the_moment_of,
-    ):
-        for call in (*_under_way.values(), *reversed(_counted.copy())):
-            if wanted.layer not in call.layers and is_same(call, wanted):
-                call.layers.add(wanted.layer)
-                return True
-    return False
+    wanted = ModelCall(frame, ended_ns)
+    started, answer, parent = wanted.started_ns, wanted.response_id, wanted.parent_id
+    candidates = [
+        call
+        for call in (*_under_way.values(), *reversed(_counted.copy()))
+        if call.ended_ns >= started or call.response_id == answer or call.span_id == parent
+    ]
+    best: tuple[int, ModelCall | None] = (0, None)
+    for call in candidates:
+        if wanted.layer not in call.layers and (likeness := call.likeness(wanted)) > best[0]:
+            best = likeness, call
+    if best[1] is None:
+        return False
+    best[1].layers += (wanted.layer,)
+    return True
 
 
 def forget() -> None:

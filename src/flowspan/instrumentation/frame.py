@@ -39,6 +39,7 @@ NO_CONTEXT: Final = Context()
 SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where the current span lives there."""
 
+_nowhere: Final = INVALID_SPAN.get_span_context
 _OURS: Final = frozenset({INVOCATION_KEY, SPAN_KEY})
 _SHORT: Final = 256
 """Texts up to here need no second look."""
@@ -176,16 +177,11 @@ class CallFrame:
         """Whether somebody else emits the conventions' metrics of this call."""
         return False
 
-    @property
-    def place(self) -> int | None:
-        """Id of the span that was current when the call began."""
-        around = self._around
-        return around.get_span_context().span_id if isinstance(around, Span) else None
-
-    def span_ids(self) -> tuple[int | None, int | None]:
-        """Ids of the call's span, where it has one, and of the one around it."""
-        span = self._span
-        return None if span is None else span.get_span_context().span_id, self.place
+    def span_ids(self) -> tuple[int | None, int | None, int | None]:
+        """Ids of the call's span, if it has one, of its parent and of what was current before."""
+        span, around = self._span, self._around
+        place = None if around is None else getattr(around, "get_span_context", _nowhere)().span_id
+        return None if span is None else span.get_span_context().span_id, place, place
 
     def is_nearest(self, span: Any) -> bool:
         """Whether ``span`` is this call's, or was current when it began without one."""

@@ -88,7 +88,7 @@ class GuestFrame(CallFrame):
         self.role = role
         self.claimed = False
         self.adopted = False
-        self._guest = guest.scope, guest.place, guest.span_ids
+        self._guest = guest.scope, guest.span_ids
         self.started_ns = guest.started_ns
         self._reference = guest.reference
         self._around = self  # its span is in the context: none has to be made
@@ -105,14 +105,9 @@ class GuestFrame(CallFrame):
         """The scope of its maker."""
         return self._guest[0]
 
-    @property
-    def place(self) -> int | None:
-        """Id of the span that was current when it started."""
+    def span_ids(self) -> tuple[int | None, int | None, int | None]:
+        """Ids of the span, of its parent and of what was current when it started."""
         return self._guest[1]
-
-    def span_ids(self) -> tuple[int | None, int | None]:
-        """Ids of the span and of the one around it."""
-        return self._guest[2]
 
     @property
     def metered_elsewhere(self) -> bool:
@@ -166,16 +161,14 @@ class Guest:
         started_ns: Start in nanoseconds of the epoch.
         around: Our frame in whose context it started.
         above: The guest that is its parent.
-        place: Id of the span that was current when it started.
         frame: Its frame, once somebody needed one.
-        span_ids: Its own id and its parent's.
+        span_ids: Its own id, its parent's, and that of the span that was current before.
     """
 
     __slots__ = (
         "above",
         "around",
         "frame",
-        "place",
         "reference",
         "scope",
         "span_ids",
@@ -190,9 +183,8 @@ class Guest:
         self.started_ns: int = span.start_time or 0
         self.around = around
         parent = None if span.parent is None else span.parent.span_id
-        self.span_ids = identity, parent
+        self.span_ids = identity, parent, place
         self.above = None if parent is None else live.get(parent)
-        self.place = place
         self.frame: GuestFrame | None = None
 
     def enter(self) -> CallFrame | None:
