@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flowspan import semconv
@@ -10,7 +12,7 @@ from flowspan.delivery.elsewhere import without_usage_elsewhere
 
 def test_tokens_that_another_span_has_are_left_out() -> None:
     """The span itself stays as it is, for whoever else reads it."""
-    attributes = {
+    attributes: dict[str, Any] = {
         semconv.USAGE_ELSEWHERE: True,
         semconv.USAGE_INPUT_TOKENS: 3,
         semconv.USAGE_CACHE_READ: 1,

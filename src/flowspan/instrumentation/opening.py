@@ -48,7 +48,8 @@ def begin(
         if first_call is not None:
             first_call()
         outer = get_current()
-        if (site.kind is None and INVOCATION_KEY not in outer) or is_suppressed(outer):
+        alone = INVOCATION_KEY not in outer and not guests.live
+        if (site.kind is None and alone) or is_suppressed(outer):
             return None
         return _opened(site, outer, wrapped, instance, args, kwargs)
     except FlowspanError:
