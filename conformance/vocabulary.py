@@ -61,6 +61,8 @@ class Way:
         asynchronous: Whether ``run`` is a coroutine function and streams are asynchronous.
         stream: Whether the answer is streamed.
         reports: Whether an answer that was read to its end says its tokens.
+        text: False for images, audio and moderations: nothing is estimated there and there is no
+            finish reason; what was not told is not known.
         can: What its answers can have.
         tries: Requests that the client makes when the provider is overloaded (503) once: 2 where
             it tries again by itself.
@@ -87,6 +89,7 @@ class Way:
     asynchronous: bool = False
     stream: bool = False
     reports: bool = True
+    text: bool = True
     can: frozenset[Ability] = frozenset()
     tries: int = 1
     lazy: bool = False

@@ -6,14 +6,16 @@ one lacks is no way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
 import openai
 
-from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
+from conformance.clients import openai_calls as calls
+from conformance.clients import openai_media as media
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import openai as rows
 from flowspan.testing import FakeProvider
@@ -136,100 +138,15 @@ def _has(path: str) -> bool:
 
 # --- ways -----------------------------------------------------------------------------------------
 
-_Run = Callable[[Any], Any]
-_Runs = tuple[_Run, _Run]
-"""The same for a synchronous and for an asynchronous client."""
-
-
-def _whole(path: str, arguments: Mapping[str, Any]) -> _Runs:
-    def run(client: Any) -> Any:
-        return attrgetter(path)(client)(**arguments)
-
-    async def run_async(client: Any) -> Any:
-        return await attrgetter(path)(client)(**arguments)
-
-    return run, run_async
-
-
-def _raw(path: str, arguments: Mapping[str, Any]) -> _Runs:
-    def run(client: Any) -> Any:
-        return attrgetter(path)(client)(**arguments).parse()
-
-    async def run_async(client: Any) -> Any:
-        return (await attrgetter(path)(client)(**arguments)).parse()
-
-    return run, run_async
-
-
-def _with(path: str, arguments: Mapping[str, Any]) -> _Runs:
-    def run(client: Any) -> Any:
-        with attrgetter(path)(client)(**arguments) as response:
-            return response.parse()
-
-    async def run_async(client: Any) -> Any:
-        async with attrgetter(path)(client)(**arguments) as response:
-            return await response.parse()
-
-    return run, run_async
-
-
-def _stream(path: str, arguments: Mapping[str, Any]) -> _Runs:
-    def run(client: Any) -> Opened:
-        stream = attrgetter(path)(client)(**arguments, stream=True)
-        return Opened(stream, stream.__iter__, stream.close)
-
-    async def run_async(client: Any) -> Opened:
-        stream = await attrgetter(path)(client)(**arguments, stream=True)
-        return Opened(stream, stream.__aiter__, stream.close)
-
-    return run, run_async
-
-
-def _raw_stream(path: str, arguments: Mapping[str, Any]) -> _Runs:
-    def run(client: Any) -> Opened:
-        stream = attrgetter(path)(client)(**arguments, stream=True).parse()
-        return Opened(stream, stream.__iter__, stream.close)
-
-    async def run_async(client: Any) -> Opened:
-        stream = (await attrgetter(path)(client)(**arguments, stream=True)).parse()
-        return Opened(stream, stream.__aiter__, stream.close)
-
-    return run, run_async
-
-
-def _lines(path: str, arguments: Mapping[str, Any]) -> _Runs:
-    def run(client: Any) -> Opened:
-        response = attrgetter(path)(client)(**arguments, stream=True).__enter__()
-        return Opened(response, response.iter_lines, response.close)
-
-    async def run_async(client: Any) -> Opened:
-        response = await attrgetter(path)(client)(**arguments, stream=True).__aenter__()
-        return Opened(response, response.iter_lines, response.close)
-
-    return run, run_async
-
-
-def _helper(path: str, arguments: Mapping[str, Any]) -> _Runs:
-    def run(client: Any) -> Opened:
-        stream = attrgetter(path)(client)(**arguments).__enter__()
-        return Opened(stream, stream.__iter__, stream.close)
-
-    async def run_async(client: Any) -> Opened:
-        stream = await attrgetter(path)(client)(**arguments).__aenter__()
-        return Opened(stream, stream.__aiter__, stream.close)
-
-    return run, run_async
-
-
-_VARIANTS: Final[tuple[tuple[str, str, Callable[..., _Runs], Callable[..., _Runs]], ...]] = (
-    ("", "", _whole, _stream),
-    ("raw", "with_raw_response.", _raw, _raw_stream),
-    ("streaming response", "with_streaming_response.", _with, _lines),
+_VARIANTS: Final = (
+    ("", "", calls.whole, calls.stream),
+    ("raw", "with_raw_response.", calls.raw, calls.raw_stream),
+    ("streaming response", "with_streaming_response.", calls.entered, calls.lines),
 )
 """Name, what stands before the method, and how it is called whole and streamed."""
 
 
-def _paired(api: _Api, call: str, runs: _Runs, **more: Any) -> Iterator[Way]:
+def _paired(api: _Api, call: str, runs: calls.Runs, **more: Any) -> Iterator[Way]:
     shared: dict[str, Any] = {
         "call": call,
         "format": api.format,
@@ -257,7 +174,7 @@ def _plain(api: _Api) -> Iterator[Way]:
         path = f"{api.resource}.{prefix}{api.method}"
         yield from _paired(api, call, whole(path, api.known), variant=variant)
         if api.streamed is not None:
-            runs = streamed(path, {**api.known, **api.streamed})
+            runs = streamed(path, {**api.known, **api.streamed, "stream": True})
             yield from _paired(api, call, runs, variant=variant, stream=True)
 
 
@@ -265,9 +182,9 @@ def _helped(api: _Api) -> Iterator[Way]:
     """``parse``, which takes any text where it is told of no class, and ``stream``."""
     streamed = {**api.known, **(api.streamed or {})}
     if parse := _place_of(f"{api.resource}.parse"):
-        yield from _paired(api, parse, _whole(parse, api.known))
+        yield from _paired(api, parse, calls.whole(parse, api.known))
     if stream := _place_of(f"{api.resource}.stream"):
-        yield from _paired(api, stream, _helper(stream, streamed), stream=True)
+        yield from _paired(api, stream, calls.helper(stream, streamed), stream=True)
 
 
 def _place_of(path: str) -> str | None:
@@ -282,6 +199,7 @@ def _ways() -> Iterator[Way]:
         yield from _plain(api)
         if api.helpers:
             yield from _helped(api)
+    yield from media.ways((_connect, _connect_async), _close)
 
 
 CLIENT: Final = Client(
