@@ -71,6 +71,10 @@ class Exchange:
             return
         self.charges.replace(entry, replace(entry, outcome="client_closed", usage_on_wire=told))
 
+    def tell(self, entry: LedgerEntry) -> None:
+        """Corrects an entry: the client has been told what it was charged with."""
+        self.charges.replace(entry, replace(entry, usage_on_wire=True))
+
     def answered(self, status: int) -> None:
         """Notes the status in the record of requests."""
         self.request = self.requests.replace(self.request, replace(self.request, status=status))

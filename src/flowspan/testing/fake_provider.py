@@ -18,9 +18,9 @@ from flowspan.testing.journal import Journal, JournalView
 from flowspan.testing.ledger import Ledger, LedgerEntry
 from flowspan.testing.received import ReceivedRequest
 from flowspan.testing.reception import parse_body, understand
+from flowspan.testing.retrieval import Shelf
 from flowspan.testing.script import Fault, Reply
 from flowspan.testing.server import LoopbackServer
-from flowspan.testing.wire.format import Answer, WireFormat, encode
 from flowspan.testing.wire.registry import FORMATS, route
 
 Responder = Callable[[ReceivedRequest], Reply | str]
@@ -85,7 +85,7 @@ class FakeProvider(ProviderAddress):
         self._script_lock = threading.Lock()
         self._replies: deque[Reply] = deque()
         self._faults: deque[Fault] = deque()
-        self._retrievable: dict[str, Answer] = {}
+        self._shelf = Shelf()
         self._server = LoopbackServer(self._handle, port=port)
         super().__init__(f"http://127.0.0.1:{self._server.port}")
 
@@ -104,7 +104,7 @@ class FakeProvider(ProviderAddress):
         with self._script_lock:
             self._replies.clear()
             self._faults.clear()
-            self._retrievable.clear()
+            self._shelf.clear()
             self.respond = None
         self._requests.clear()
         self._charges.clear()
@@ -141,7 +141,7 @@ class FakeProvider(ProviderAddress):
         if fault is not None:
             exchange.refuse(fault)
         elif asked.retrieved is not None:
-            self._retrieve(asked.retrieved, exchange)
+            self._shelf.retrieve(asked.retrieved, exchange)
         else:
             self._answer(exchange)
 
@@ -154,27 +154,8 @@ class FakeProvider(ProviderAddress):
             exchange.refuse(reply.fault)
             return
         answer = decide(reply, exchange.request, exchange.wire)
-        self._store(exchange.wire, answer)
-        deliver(exchange, reply, answer)
-
-    def _store(self, wire: WireFormat, answer: Answer) -> None:
-        identifier = wire.response_id(answer)
-        wished = answer.request.body.get("store") is not False
-        if wire.retrievable and wished and identifier is not None:
-            self._retrievable[identifier] = answer
-
-    def _retrieve(self, identifier: str, exchange: Exchange) -> None:
-        answer = self._retrievable.get(identifier)
-        if answer is None:
-            exchange.refuse(_not_found(f"Response with id '{identifier}' not found."))
-            return
-        exchange.answered(200)
-        body = encode(exchange.wire.body(answer))
-        headers = {
-            **exchange.headers(),
-            "content-type": exchange.wire.media_type_of(exchange.request),
-        }
-        exchange.connection.send(200, headers, body)
+        if not self._shelf.keep(exchange, reply, answer):
+            deliver(exchange, reply, answer)
 
     def _next_reply(self, request: ReceivedRequest) -> Reply:
         with self._script_lock:

@@ -177,6 +177,7 @@ class Reply:
             for each word of its texts, shown reasoning and arguments of tool calls.
         finish_reason: The provider's own word, sent as it is; None for what the answer implies.
         model: The model named in the response; None for the one asked for.
+        polls: How often an answer that is made in the background is asked for before it is there.
         delay: Seconds before the first byte.
         chunk_delay: Seconds before each content chunk.
         gate: Holds the answer until it is opened.
@@ -195,6 +196,7 @@ class Reply:
     usage: Usage | None = None
     finish_reason: str | None = None
     model: str | None = None
+    polls: int = 0
     delay: float = 0.0
     chunk_delay: float = 0.0
     gate: Gate | None = None

@@ -99,7 +99,9 @@ class StreamedAnswer:
         self.sent += frame.content
 
     def _charge(self, outcome: Outcome, *, told: bool) -> None:
-        usage = share(self.answer.usage, self.sent, self.total)
+        usage = self.answer.usage
+        if not self.answer.in_background:
+            usage = share(usage, self.sent, self.total)
         self.entry = self.exchange.charge(
             self.answer, usage, outcome=outcome, told=told, sent=self.sent
         )

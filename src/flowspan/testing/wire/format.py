@@ -56,6 +56,11 @@ class Answer:
         """The digits that all ids of this answer share."""
         return f"{self.request.index + 1:06d}"
 
+    @property
+    def in_background(self) -> bool:
+        """True if the answer is made whoever waits for it, and so charged in full."""
+        return self.request.body.get("background") is True
+
     def call_id(self, position: int, prefix: str) -> str:
         """The id of a tool call of the first choice."""
         return self.choices[0].tool_calls[position].id or f"{prefix}_{self.number}_{position}"
@@ -178,6 +183,8 @@ class WireFormat:
         events_of: The same from a request's path, where the path tells.
         response_id: The id in the body.
         retrievable: True if an answer can be asked for again by its id.
+        promise: The body that stands for an answer which is still being made in the background,
+            from the answer and its status; None where the API makes none there.
         model: The model that a path and a body ask for.
         streams: Whether a path and a body ask for a stream.
         parse: The members of a request, from its headers and its bytes.
@@ -206,6 +213,7 @@ class WireFormat:
     events: EventFormat | None = None
     response_id: Callable[[Answer], str | None] = _no_id
     retrievable: bool = False
+    promise: Callable[[Answer, str], Json] | None = None
     model: Callable[[str, Mapping[str, Any]], str | None] = model_in_body
     streams: Callable[[str, Mapping[str, Any]], bool] = streams_if_asked
     parse: Callable[[Mapping[str, str], bytes], Json] = parse_json

@@ -31,7 +31,10 @@ _ENDINGS: dict[str, Json] = {
 }
 """What a finish reason says about a response; every other one says ``completed``."""
 
+_UNFINISHED = {"queued", "in_progress"}
+
 _ECHOED: Json = {
+    "background": False,
     "instructions": None,
     "max_output_tokens": None,
     "metadata": {},
@@ -82,8 +85,8 @@ def _tool_usage(searches: int | None) -> Json:
 
 
 def _response(answer: Answer, output: list[Json], ending: Json) -> Json:
-    """A response object: with an ending of ``in_progress`` it has neither output nor usage."""
-    done = ending["status"] != "in_progress"
+    """A response object; one that is still being made has neither output nor usage."""
+    done = ending["status"] not in _UNFINISHED
     return {
         "id": _response_id(answer),
         "object": "response",
@@ -242,4 +245,5 @@ FORMAT = WireFormat(
     model=openai_common.model,
     events=EventFormat(frames=_frames, error=_error_frame),
     retrievable=True,
+    promise=lambda answer, status: _response(answer, [], {"status": status}),
 )
