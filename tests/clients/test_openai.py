@@ -376,6 +376,86 @@ async def test_a_lost_connection_is_retried_and_says_what_happened(
     assert [event["error.type"] for event in retries] == ["ReadError"]
 
 
+def test_a_raw_response_with_a_stream_counts_its_retries(
+    provider: FakeProvider, client: openai.OpenAI, recording: Recording
+) -> None:
+    """The SDK tries until the answer begins; what is read afterwards belongs to the same call."""
+    provider.fail(Fault.overloaded())
+    provider.reply(Reply("Once upon", usage=CHARGED))
+
+    raw = client.chat.completions.with_raw_response.create(
+        model="gpt-4o",
+        messages=MESSAGES,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = list(raw.parse())
+
+    known = known_of(recording)
+    assert raw.retries_taken == 1
+    assert known[semconv.RETRY_COUNT] == 1
+    assert known[semconv.USAGE_OUTPUT_TOKENS] == 34
+    assert len(chunks) > 2
+
+
+@pytest.mark.parametrize("options", [None, {"include_usage": False}, {"include_usage": True}])
+def test_what_a_stream_is_asked_for_is_the_programs_own(
+    options: Any, provider: FakeProvider, client: openai.OpenAI, recording: Recording
+) -> None:
+    """The request goes out as it was made, whether it asks for usage or not."""
+    more = {} if options is None else {"stream_options": options}
+
+    list(client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True, **more))
+
+    assert provider.requests[0].body.get("stream_options") == options
+    assert known_of(recording).get(semconv.USAGE_ESTIMATED) is (
+        None if options == {"include_usage": True} else True
+    )
+
+
+def test_the_client_of_the_module_is_seen(
+    provider: FakeProvider, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``openai.chat.completions.create`` without a client of one's own."""
+    monkeypatch.setattr(openai, "base_url", f"{provider.openai_url}/")
+    monkeypatch.setattr(openai, "api_key", "sk-test")
+    module: Any = openai
+    monkeypatch.setattr(module, "_client", None)
+
+    openai.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    openai.embeddings.create(model="text-embedding-3-small", input="one two")
+
+    assert [span.name for span in recording.spans] == [
+        "chat gpt-4o",
+        "embeddings text-embedding-3-small",
+    ]
+    module._client.close()
+
+
+@pytest.mark.parametrize("way", ["copy", "with_options"])
+def test_copies_of_a_client_are_seen(
+    way: str, provider: FakeProvider, client: openai.OpenAI, recording: Recording
+) -> None:
+    """With another timeout, other headers, another address."""
+    copied = getattr(client, way)(timeout=5, max_retries=0, base_url=f"{provider.url}/other/v1")
+
+    copied.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+
+    assert provider.requests[0].path == "/other/v1/chat/completions"
+    assert (
+        known_of(recording)[semconv.USAGE_OUTPUT_TOKENS] == provider.ledger[0].usage.output_tokens
+    )
+
+
+def test_a_call_by_its_path_is_seen_as_plain_http(
+    provider: FakeProvider, client: openai.OpenAI, recording: Recording
+) -> None:
+    """``client.post`` is for what the SDK does not know; the request is one all the same."""
+    client.post("/chat/completions", body={"model": "gpt-4o", "messages": MESSAGES}, cast_to=object)
+
+    assert known_of(recording)[semconv.TRANSPORT] == "http"
+
+
 def test_secrets_are_nowhere(
     provider: FakeProvider, client: openai.OpenAI, content_recording: Recording
 ) -> None:

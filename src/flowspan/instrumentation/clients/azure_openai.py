@@ -13,6 +13,9 @@ from flowspan.instrumentation.clients.wire.reading import text
 PROVIDER: Final = "azure.ai.openai"
 
 _DEPLOYMENTS: Final = "/deployments/"
+_OF_AZURE: Final = "_api_version"
+"""What clients for Azure have, and no other ones."""
+
 _known: Final[dict[int, tuple[Any, str | None]]] = {}
 """Deployment by base URL; the URL object is kept so that its id stays its own."""
 _MOST_KNOWN: Final = 256
@@ -20,7 +23,7 @@ _MOST_KNOWN: Final = 256
 
 def is_azure(client: Any, place: Place) -> bool:
     """Whether a client is one for Azure, at an address that is nobody else's."""
-    if not hasattr(client, "_azure_deployment"):
+    if not hasattr(client, _OF_AZURE):
         return False
     return listed(place.host or "", place.port) is None
 
@@ -41,5 +44,5 @@ def deployment(client: Any) -> str | None:
 def _deployment_in(client: Any, url: Any) -> str | None:
     named = (text(getattr(url, "path", None)) or "").partition(_DEPLOYMENTS)[2].partition("/")[0]
     host = text(getattr(url, "host", None)) or ""
-    at_azure = hasattr(client, "_azure_deployment") or listed(host) == PROVIDER
+    at_azure = hasattr(client, _OF_AZURE) or listed(host) == PROVIDER
     return named or None if at_azure else None
