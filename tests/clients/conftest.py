@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import openai
 import pytest
 
+import flowspan.pricing.market  # noqa: F401 - the price lists are there, and nobody waits for them
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import openai as openai_rows
 from flowspan.testing import FakeProvider, Recording, record

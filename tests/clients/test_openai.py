@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 from typing import Any
 
@@ -250,6 +251,8 @@ def test_a_response_has_its_request_and_its_response(
 ) -> None:
     """The Responses API names things differently; the attributes are the same."""
     responses = resource(client, "responses")
+    if "conversation" not in inspect.signature(responses.create).parameters:
+        pytest.skip("this version has no conversations")
     provider.reply(Reply("Once", usage=CHARGED))
 
     responses.create(

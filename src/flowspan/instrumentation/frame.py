@@ -191,6 +191,11 @@ class CallFrame:
         """Nanoseconds since the start."""
         return time.perf_counter_ns() - self._clock
 
+    def began(self, ago_ns: int) -> None:
+        """Say that the call began so many nanoseconds before it was seen."""
+        self.started_ns -= ago_ns
+        self._clock -= ago_ns
+
     # --- what is known of it -------------------------------------------------------------------
 
     def describe(self, attributes: Mapping[str, Any]) -> None:

@@ -231,6 +231,7 @@ class Patch:
             keyword arguments; ``False`` leaves the call alone.  For methods that are called a lot
             and are seldom meant, it must be very cheap (well below a microsecond).
         when: Asked before the call; ``False`` leaves the call alone.
+        began: How long ago the call truly began, in nanoseconds, where it is seen at its end only.
         keep: Asked after the call below detail ``full``; ``False`` drops the span, unless
             something inside it was kept.
         detail: The least detail at which the row is active.
@@ -266,6 +267,7 @@ class Patch:
     role: Role = "call"
     glance: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], bool] | None = None
     when: Callable[[Call], bool] | None = None
+    began: Callable[[Call], int | None] | None = None
     keep: Callable[[Call, Any], bool] | None = None
     detail: Detail = "minimal"
     outcome: Callable[[Call, Any], str | None] | None = None

@@ -54,6 +54,8 @@ class Invocation(CallFrame):
             FlowspanError: A hook refused the call, as the user asked it to.
         """
         site = self.site
+        if site.patch.began is not None and (ago := site.ask("began", site.patch.began, self.call)):
+            self.began(ago)
         self._name()
         self._request()
         accounting.started(self)

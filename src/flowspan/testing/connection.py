@@ -6,7 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -80,17 +80,40 @@ class Connection:
     ) -> None:
         """Sends an answer with its length; with ``upto`` only so many bytes of its body."""
         head = _head(status, {**headers, "content-length": str(len(body))})
-        self._write(head + body[:upto])
+        self.write(head + body[:upto])
 
     def begin_stream(self, status: int, headers: Mapping[str, str]) -> None:
         """Sends the head of an answer that follows in chunks."""
-        self._write(_head(status, {**headers, "transfer-encoding": "chunked"}))
+        self.write(_head(status, {**headers, "transfer-encoding": "chunked"}))
 
     def send_chunk(self, data: bytes, *, last: bool = False) -> None:
         """Sends a chunk; the last one together with the end of the answer."""
-        self._write(b"%x\r\n%s\r\n%s" % (len(data), data, b"0\r\n\r\n" if last else b""))
+        self.write(b"%x\r\n%s\r\n%s" % (len(data), data, b"0\r\n\r\n" if last else b""))
 
-    def _write(self, data: bytes) -> None:
+    def switch(self, headers: Mapping[str, str]) -> None:
+        """Agrees to speak another protocol from now on."""
+        self.write(_head(101, headers))
+
+    def take(self, size: int) -> bytes:
+        """Reads so many bytes of whatever is spoken.
+
+        Raises:
+            ClientClosedError: There are not as many to come.
+        """
+        try:
+            data = self._reader.read(size)
+        except OSError:
+            raise ClientClosedError from None
+        if len(data) < size:
+            raise ClientClosedError
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes as they are.
+
+        Raises:
+            ClientClosedError: The client has hung up.
+        """
         try:
             self.socket.sendall(data)
         except OSError:
@@ -100,17 +123,20 @@ class Connection:
         """Raises ClientClosedError if the client has hung up or the server is being stopped."""
         if self.stopping.is_set():
             raise ClientClosedError
+        if self.peek() == b"":
+            raise ClientClosedError
+
+    def peek(self) -> bytes | None:
+        """The next byte, which stays there; none where it hung up, ``None`` where it waits."""
         try:
             self.socket.settimeout(0)
-            closed = not self.socket.recv(1, socket.MSG_PEEK)
+            return self.socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
-            return
+            return None
         except OSError:
-            closed = True
+            return b""
         finally:
             self.socket.settimeout(None)
-        if closed:
-            raise ClientClosedError
 
     def pause(self, seconds: float) -> None:
         """Waits, but not longer than the server and the client live."""
@@ -118,11 +144,11 @@ class Connection:
             self.stopping.wait(seconds)
             self.check()
 
-    def wait_at(self, gate: Gate) -> None:
+    def wait_at(self, gate: Gate, *, check: Callable[[], None] | None = None) -> None:
         """Waits until the gate is open, but not longer than the server and the client live."""
         gate.reached.set()
         while not gate.opened.wait(_POLL_SECONDS):
-            self.check()
+            (check or self.check)()
 
     def reset(self) -> None:
         """Drops the connection so that the client sees a reset instead of an end."""

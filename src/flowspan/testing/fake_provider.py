@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from flowspan.testing.address import ProviderAddress
 from flowspan.testing.answering import decide
@@ -16,12 +16,15 @@ from flowspan.testing.delivery import deliver
 from flowspan.testing.exchange import JSON, Exchange
 from flowspan.testing.journal import Journal, JournalView
 from flowspan.testing.ledger import Ledger, LedgerEntry
+from flowspan.testing.realtime import Conversation
 from flowspan.testing.received import ReceivedRequest
 from flowspan.testing.reception import parse_body, understand
 from flowspan.testing.retrieval import Shelf
 from flowspan.testing.script import Fault, Reply
 from flowspan.testing.server import LoopbackServer
-from flowspan.testing.wire.registry import FORMATS, route
+from flowspan.testing.websocket import WebSocket, is_upgrade
+from flowspan.testing.wire import openai_realtime
+from flowspan.testing.wire.registry import FORMATS, Route, route
 
 Responder = Callable[[ReceivedRequest], Reply | str]
 """What makes the reply to a request."""
@@ -128,6 +131,9 @@ class FakeProvider(ProviderAddress):
         if http.path == "/__ledger__":
             connection.send(200, JSON, self.ledger.to_json().encode())
             return
+        if is_upgrade(http) and route("POST", http.path).wire is openai_realtime.FORMAT:
+            self._converse(http, connection)
+            return
         asked, body, fault = route(http.method, http.path), {}, None
         try:
             body = parse_body(http, asked)
@@ -144,6 +150,18 @@ class FakeProvider(ProviderAddress):
             self._shelf.retrieve(asked.retrieved, exchange)
         else:
             self._answer(exchange)
+
+    def _converse(self, http: HttpRequest, connection: Connection) -> None:
+        wire = openai_realtime.FORMAT
+
+        def asked(body: dict[str, Any]) -> Exchange:
+            request = self._requests.add(
+                lambda index: understand(http, body, Route(wire), index, stream=True)
+            )
+            return Exchange(wire, request, connection, self._requests, self._charges)
+
+        socket = WebSocket(connection, http, wire.headers("req_socket"))
+        Conversation(http, socket, asked, self._next_reply).run()
 
     def _answer(self, exchange: Exchange) -> None:
         try:

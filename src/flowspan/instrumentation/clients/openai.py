@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from flowspan import semconv
-from flowspan.instrumentation.clients import azure_openai, stainless
+from flowspan.instrumentation.clients import azure_openai, openai_realtime, stainless
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.background import usage_of_background
 from flowspan.instrumentation.clients.wire.openai_audio import AUDIO_TEXT, SPEECH
@@ -231,4 +231,4 @@ def _rows() -> Iterator[Patch]:
             yield _row([f"{module}:{path}" for module in method.modules], method)
 
 
-INTEGRATION: Final = Integration("openai", "openai>=1.40", tuple(_rows()))
+INTEGRATION: Final = Integration("openai", "openai>=1.40", (*_rows(), *openai_realtime.ROWS))
