@@ -59,9 +59,21 @@ def clients() -> tuple[Client, ...]:
     )
 
 
-def cases(wanted: Callable[[Way], bool] = lambda _: True) -> list[Case]:
-    """The ways of all clients that are installed here, as far as they are wanted."""
-    return [Case(client, way) for client in clients() for way in client.ways if wanted(way)]
+def cases(
+    wanted: Callable[[Way], bool] = lambda _: True, *, text: bool | None = True
+) -> list[Case]:
+    """The ways of all clients that are installed here, as far as they are wanted.
+
+    Args:
+        wanted: Which of them.
+        text: Those whose answers are texts, those whose answers are not, or ``None`` for both.
+    """
+    return [
+        Case(client, way)
+        for client in clients()
+        for way in client.ways
+        if text in {None, way.text} and wanted(way)
+    ]
 
 
 def _clients_of(name: str) -> tuple[Client, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
@@ -135,7 +134,4 @@ def pieces(path: str, arguments: Mapping[str, Any]) -> Runs:
 
 
 def _called(client: Any, path: str, arguments: Mapping[str, Any]) -> Any:
-    """Call a method; that the newest version advises against some is not what is tested."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return attrgetter(path)(client)(**arguments)
+    return attrgetter(path)(client)(**arguments)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import openai
 import pytest
 
-import flowspan.pricing.market  # noqa: F401 - the price lists are there, and nobody waits for them
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import openai as openai_rows
+from flowspan.pricing import pricer
 from flowspan.testing import FakeProvider, Recording, record
 
 INTEGRATIONS = (openai_rows.INTEGRATION, *http.INTEGRATIONS, *bodies.INTEGRATIONS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _price_lists() -> None:
+    """The price lists are there: a slow machine must not make a call an unpriced one."""
+    deadline = time.monotonic() + 60
+    while pricer._PRICE_LISTS.wait() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 @pytest.fixture

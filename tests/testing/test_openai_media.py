@@ -171,7 +171,6 @@ def test_the_older_model_ignores_that_a_stream_is_asked_for(
     assert not provider.requests[0].stream
 
 
-@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 def test_a_translation_says_nothing_of_what_it_used(
     provider: FakeProvider, openai_client: openai.OpenAI
 ) -> None:

@@ -58,8 +58,7 @@ def usage_of(shape: Shape, request: Mapping[str, Any], answer: Answer) -> Usage 
     body = answer.body
     known = None if body is None else shape.usage(body)
     if not shape.estimated:
-        asked = shape.charged(request)
-        return known if asked is None else asked.plus(known or Usage())
+        return shape.charged(request) if known is None else known
     if known is not None and _is_whole(shape, known):
         return known
     if body is not None and shape.unfinished(body):

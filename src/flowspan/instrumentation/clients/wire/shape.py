@@ -106,7 +106,7 @@ class Shape:
         generates: False for operations without output tokens.
         billed: False where nothing is charged: the call fetches an answer that was paid for before.
         estimated: Whether tokens that nobody said are estimated; those of images and audio are not.
-        charged: What a request alone tells of what is charged.
+        charged: What a request alone tells of what is charged, where the answer says nothing.
         output_type: ``gen_ai.output.type``, where it is always the same.
         marks: What matters in the events of a stream.
         fold: Makes a body of those events of a stream that were kept.  With ``lines`` or ``array``
