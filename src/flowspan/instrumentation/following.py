@@ -239,15 +239,20 @@ async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
 def first_step(inner: AsyncIterator[Any]) -> Any:
     """The first step of an async iterator inside one of ours.
 
-    An event loop that ends closes the generators that it has seen begin.  It is to see ours alone:
-    closing both at once, it would find each closing the other, and complain.
+    An event loop closes the generators that it has seen begin: when it ends, and when they are
+    dropped.  It is to see ours alone, which closes the original: closing both at once, it would
+    find each closing the other, and complain.
     """
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, hooks.finalizer)
+    sys.set_asyncgen_hooks(None, _left_to_the_outer)
     try:
         return inner.__anext__()
     finally:
         sys.set_asyncgen_hooks(*hooks)
+
+
+def _left_to_the_outer(_inner: Any) -> None:
+    """Nothing: where the collector finds both in one circle, it comes to the inner one as well."""
 
 
 async def _async_part(observation: Observation | None, step: list[Any], *, closing: bool) -> Any:

@@ -64,6 +64,7 @@ class CallFrame:
         failed_below: Identity of the exception that came from inside.
         children: How many runs, steps and nodes are under way inside.
         covered_ns: How long at least one was.
+        reports: What model calls inside this one told; ``None`` where there are none.
         ended: True once nothing more is taken.
     """
 
@@ -94,6 +95,7 @@ class CallFrame:
         "parent",
         "prompt",
         "replay",
+        "reports",
         "run",
         "site",
         "started_ns",
@@ -117,6 +119,7 @@ class CallFrame:
         self.totals: Totals | None = None
         self.prompt: tuple[Any, Any] | None = None
         self.replay: Any = None
+        self.reports: Any = None
         self.cost_usd: Decimal | None = None
         self.closing = False
         self.ended = False
@@ -149,6 +152,11 @@ class CallFrame:
     def kind(self) -> Kind | None:
         """Role of the span."""
         return self.site.kind
+
+    @property
+    def defers(self) -> bool:
+        """Whether model calls inside this one are followed for what they know."""
+        return self.site.patch.defers
 
     @property
     def workflow(self) -> str | None:
@@ -297,7 +305,7 @@ class CallFrame:
         call = self.call
         call.frame = call.enclosing = call.instance = call.snapshot = call.function = None
         call.args, call.kwargs = (), NOTHING
-        self.failure = self.replay = None
+        self.failure = self.replay = self.reports = None
         self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None
@@ -331,6 +339,11 @@ class RemoteFrame(CallFrame):
     def kind(self) -> Kind | None:
         """Role of the span."""
         return self._kind
+
+    @property
+    def defers(self) -> bool:
+        """Never: what is found out here is not told there."""
+        return False
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
         """Nothing: see above."""

@@ -33,7 +33,9 @@ NOTHING: Attributes = MappingProxyType({})
 """No attributes."""
 
 Detail = Literal["minimal", "normal", "full"]
-Role = Literal["call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit"]
+Role = Literal[
+    "call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit", "held"
+]
 
 
 class Event(NamedTuple):
@@ -69,6 +71,10 @@ class Frame(Protocol):
     @property
     def notes(self) -> dict[str, Any]:
         """Scratch memory that lives as long as the call: counters of retries and the like."""
+
+    @property
+    def defers(self) -> bool:
+        """Whether the frame's row defers to model calls inside it."""
 
     @property
     def parent(self) -> Frame | None:
@@ -226,7 +232,11 @@ class Patch:
             ``take`` (returns the next bytes, as files do; of takes inside each other the innermost
             counts) and ``close`` rows report what happens to an observed object, ``enter`` and
             ``exit`` rows that a ``with`` block of it begins and ends, and a ``hand`` row that it
-            returned what its own ``lazy`` says is observed from now on in its place.
+            returned what its own ``lazy`` says is observed from now on in its place.  The target
+            of a ``held`` row is an attribute in which objects of a class hold a function: calls of
+            it are calls of the row, with the object as their instance.
+        within: Names of the functions in the target's module that call what is ``held``; whoever
+            else reads the attribute gets it as it is.
         glance: Asked of every call before anything else, with the instance, the positional and the
             keyword arguments; ``False`` leaves the call alone.  For methods that are called a lot
             and are seldom meant, it must be very cheap (well below a microsecond).
@@ -240,6 +250,8 @@ class Patch:
         quiet: Exceptions that are control flow, not errors.
         subclasses: The method is overridden; every subclass's own definition is patched too.
         script: The module is also run as a script: the same name in ``__main__`` is patched.
+        defers: Model calls inside this one, which make no spans, are followed all the same: what
+            they know of usage, address and response is taken where the row does not know better.
         optional: Some supported versions do not have the target.
     """
 
@@ -265,6 +277,7 @@ class Patch:
     lazy: Callable[[Call, Any], Any] | None = None
     taken: Callable[[Call, Any], tuple[Any, bool]] | None = None
     role: Role = "call"
+    within: tuple[str, ...] = ()
     glance: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], bool] | None = None
     when: Callable[[Call], bool] | None = None
     began: Callable[[Call], int | None] | None = None
@@ -274,6 +287,7 @@ class Patch:
     quiet: tuple[str, ...] = ()
     subclasses: bool = False
     script: bool = False
+    defers: bool = False
     optional: bool = False
 
     @property

@@ -232,7 +232,10 @@ class Invocation(CallFrame):
         patch = site.patch
         if site.kind != "llm" or self.replay is not None:
             return None
-        if patch.tools is not None:
+        reports = self.reports
+        if reports is not None:
+            reports.settle()
+        if patch.tools is not None and (reports is None or not reports.tools):
             self._requested_tools(site.ask_all("tools", patch.tools, self.call, result))
         if patch.content is not None and site.machine.content != "off":
             self._record_content(result)
@@ -257,6 +260,8 @@ class Invocation(CallFrame):
 
     def _end(self, usage: Usage | None, error: BaseException | None, *, drop: bool = False) -> None:
         duration_ns = self.elapsed_ns()
+        if self.reports is not None:
+            usage = self.reports.added(usage)
         counted = None if usage is None else usage.attributes()
         self._take(counted)
         outcome = Outcome(usage, error, self.replay is not None)

@@ -9,6 +9,7 @@ from opentelemetry.context import get_current
 from flowspan.errors import FlowspanError
 from flowspan.instrumentation import guests, streams
 from flowspan.instrumentation.frame import INVOCATION_KEY, living, without_what_ended
+from flowspan.instrumentation.inner import within
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.invocation import Invocation
 from flowspan.instrumentation.remarks import Remark
@@ -90,7 +91,7 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
     if site.kind is None:
         return _remark(site, call, parent)
     if site.kind == "llm" and parent is not None and parent.kind == "llm":
-        return None  # the outer layer owns the call: one span, one usage
+        return within(parent, site, call, outer)  # the outer layer owns the call: one span
     if around is not None and parent is None and site.kind == "run":
         outer = without_what_ended(outer)
     invocation = Invocation(site, call, parent, outer)

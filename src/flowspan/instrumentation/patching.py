@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import wrapt
 
 from flowspan.background import RLock
+from flowspan.instrumentation.held import Holding, hold
 from flowspan.instrumentation.machine import Machine, Site
 from flowspan.instrumentation.subclassing import SubclassWatch, subclasses_of
 from flowspan.instrumentation.targets import UnpatchableError, raw_attribute, resolve
@@ -119,7 +120,7 @@ class Patcher:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._changes: dict[int, _Change] = {}
+        self._changes: dict[int, _Change | Holding] = {}
         self._numbers = itertools.count()
         self._watches: list[SubclassWatch] = []
         self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
@@ -221,6 +222,10 @@ class Patcher:
             self._replace(owner, name, site)
 
     def _replace(self, owner: Any, name: str, site: Site) -> None:
+        if site.patch.role == "held":
+            with self._lock:
+                self._changes[next(self._numbers)] = hold(owner, name, site)
+            return
         with self._lock:
             original = raw_attribute(owner, name)
             inherited = name not in vars(owner)

@@ -274,6 +274,12 @@ def find(subject: Any) -> Observation | None:
     return _observed.find(subject) if _observed.by_identity else None
 
 
+def of(invocation: Invocation | Remark) -> Observation | None:
+    """What keeps a call open, if anything does."""
+    open_ = tuple(_observed.open)
+    return next((found for found in open_ if found.invocation is invocation), None)
+
+
 def end_later(end: Callable[[], object]) -> None:
     """Run ``end`` soon, outside the place that noticed it (a generator being finalised)."""
     _observed.dropped.put(end)

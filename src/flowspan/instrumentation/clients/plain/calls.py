@@ -55,7 +55,8 @@ def is_owned(call: Call) -> bool:
 
 
 def _sight(call: Call, library: Library, reader: Reader) -> bool:
-    if is_owned(call):
+    around = call.enclosing
+    if around is not None and around.kind == "llm" and not around.defers:
         return False
     request = reader.request(call)
     sighting = None if request is None else recognise.recognise(request)
