@@ -199,6 +199,8 @@ class Patch:
         target: ``"package.module:Class.method"`` or ``"package.module:function"``.
         moved: Where other versions of the library have the same thing; the first place that has
             it is patched.
+        names: Where else the same function can be called (``from .main import *``); every one of
+            these is patched as well.
         label: A short name of the row, for frames and for ``flowspan doctor``; the target's
             qualified name unless said.
         kind: Role of the span; ``None`` makes no span: attributes and events of the row go to the
@@ -257,6 +259,7 @@ class Patch:
 
     target: str
     moved: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     label: str = ""
     kind: Kind | None = None
     operation: str | Callable[[Call], str] | None = None
@@ -293,7 +296,7 @@ class Patch:
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Module and attribute path of each place where the target may be."""
-        targets = (self.target, *self.moved)
+        targets = (self.target, *self.moved, *self.names)
         return tuple((target.partition(":")[0], target.partition(":")[2]) for target in targets)
 
     @property

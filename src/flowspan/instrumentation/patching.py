@@ -125,6 +125,7 @@ class Patcher:
         self._watches: list[SubclassWatch] = []
         self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
         self._statuses: dict[int, RowStatus] = {}
+        self._sites: dict[int, Site] = {}
         self._lock = RLock()
 
     def install(self, integration: Integration) -> None:
@@ -178,27 +179,31 @@ class Patcher:
         scripts: _Scripts,
     ) -> None:
         status = self._statuses[id(patch)]
-        if status.state == "applied" and patch.moved:
+        known = status.state == "applied"
+        if known and patch.moved and f"{module.__name__}:{path}" not in patch.names:
             return  # found in another of its places
         try:
             owner, name = resolve(module, path)
-            site = Site(self._machine, integration, patch)
+            # One site for all names: what is patched under one is seen under the others.
+            site = self._sites.setdefault(id(patch), Site(self._machine, integration, patch))
             if scripts.pending:
                 scripts.watch(site)
             self._replace(owner, name, site)
             if patch.subclasses:
                 self._follow_subclasses(owner, name, site)
         except AttributeError as error:
-            status.state = "missing"
-            status.detail = f"{module.__name__} has no {path} ({error})"
+            state: State = "missing"
+            detail = f"{module.__name__} has no {path} ({error})"
         except UnpatchableError as reason:
-            status.state = "failed"
-            status.detail = f"{patch.target} cannot be patched: it {reason}"
+            state = "failed"
+            detail = f"{patch.target} cannot be patched: it {reason}"
         except Exception as error:  # noqa: BLE001 - one row must not cost the others
-            status.state = "failed"
-            status.detail = f"{patch.target} could not be patched: {type(error).__name__}: {error}"
+            state = "failed"
+            detail = f"{patch.target} could not be patched: {type(error).__name__}: {error}"
         else:
-            status.state = "applied"
+            state, detail = "applied", ""
+        if not known:
+            status.state, status.detail = state, detail
 
     def apply_to_script(self, integration: Integration, patch: Patch, module: ModuleType) -> None:
         """Apply a row to the same name in ``__main__``."""
