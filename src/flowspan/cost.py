@@ -53,7 +53,7 @@ class CostHook:
     def after(self, visit: Visit, outcome: Outcome) -> Attributes | None:
         """Price the call."""
         known = visit.attributes
-        if outcome.replayed or known.get(semconv.CACHE_HIT):
+        if outcome.replayed or known.get(semconv.CACHE_HIT) or known.get(semconv.REPLAYED):
             return self._replayed(visit)
         if outcome.usage is None and known.get(semconv.OPERATION_NAME) in UNBILLED:
             return {semconv.COST_STATUS: "free"}

@@ -59,7 +59,7 @@ class _Held:
         return caller.f_globals.get("__name__") == self._module
 
 
-def _called(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and whose call it is
+def _called(
     wrapper: Wrapper,
     holder: Any,
     wrapped: Callable[..., Any],

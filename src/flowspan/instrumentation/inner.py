@@ -49,6 +49,9 @@ _OF_SUCCESS: Final = frozenset(
 )
 
 
+_OF_THE_LATEST: Final = (semconv.PROVIDER_REQUEST_ID, semconv.HTTP_STATUS_CODE)
+
+
 class Reports:
     """What the calls inside one model call reported so far.
 
@@ -76,9 +79,7 @@ class Reports:
     def retried(self, attributes: Attributes) -> None:
         """The provider was asked once more."""
         self._retries += 1
-        self._owner.event(
-            semconv.EVENT_RETRY, {**attributes, semconv.ATTEMPT: self._retries + 1}
-        )
+        self._owner.event(semconv.EVENT_RETRY, {**attributes, semconv.ATTEMPT: self._retries + 1})
         self._owner.describe({semconv.RETRY_COUNT: self._retries})
 
     def ended(self, inner: Inner, usage: Usage | None) -> None:
@@ -88,6 +89,8 @@ class Reports:
         self._failed = inner.attributes.get(semconv.ERROR_TYPE)
         if usage is not None:
             self._usage = usage if self._usage is None else self._usage.plus(usage)
+        for name in _OF_THE_LATEST:
+            self._attributes.pop(name, None)
         for name in _HANDED_UP:
             value = inner.attributes.get(name)
             if value is not None and (self._failed is None or name not in _OF_SUCCESS):

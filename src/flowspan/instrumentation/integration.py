@@ -33,9 +33,7 @@ NOTHING: Attributes = MappingProxyType({})
 """No attributes."""
 
 Detail = Literal["minimal", "normal", "full"]
-Role = Literal[
-    "call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit", "held"
-]
+Role = Literal["call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit", "held"]
 
 
 class Event(NamedTuple):

@@ -11,10 +11,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flowspan import semconv
+from flowspan.estimates import estimate_tokens, utf8_length
 from flowspan.instrumentation.clients.llm import models, speech, templates
 from flowspan.instrumentation.clients.wire.openai_chat import SAMPLING, response_attributes
-from flowspan.instrumentation.clients.wire.reading import count, number, read, text_bytes, word
-from flowspan.instrumentation.clients.wire.reading import words
+from flowspan.instrumentation.clients.wire.reading import (
+    count,
+    number,
+    read,
+    text_bytes,
+    word,
+    words,
+)
 from flowspan.instrumentation.clients.wire.shape import Rules
 from flowspan.instrumentation.integration import (
     Attributes,
@@ -23,7 +30,7 @@ from flowspan.instrumentation.integration import (
     Content,
     ToolRequest,
 )
-from flowspan.usage import Usage, estimate_tokens, utf8_length
+from flowspan.usage import Usage
 
 _OPTIONS: Final[Rules] = {
     **SAMPLING,
@@ -106,7 +113,7 @@ def request(call: Call) -> Attributes:
 
 
 def _given(options: Any) -> Iterable[tuple[str, Any]]:
-    """The options as far as they were given; they are a pydantic object, iterating has no effect."""
+    """The options as far as they were given."""
     given = vars(options) if hasattr(options, "__dict__") else {}
     return [(name, value) for name, value in given.items() if value is not None]
 

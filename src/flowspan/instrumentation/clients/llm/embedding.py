@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowspan.estimates import estimate_tokens, utf8_length
 from flowspan.instrumentation.clients.llm import models
 from flowspan.instrumentation.clients.wire.parts import message, text_part
 from flowspan.instrumentation.clients.wire.reading import items
 from flowspan.instrumentation.integration import Attributes, Call, Content
-from flowspan.usage import Usage, estimate_tokens, utf8_length
+from flowspan.usage import Usage
 
 
 def _batch(call: Call) -> Any:

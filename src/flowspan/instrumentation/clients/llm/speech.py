@@ -90,12 +90,10 @@ def answered(answer: Any) -> Content:
     """What was answered, in the conventions' format."""
     said = "".join(chunk for chunk in items(getattr(answer, "_chunks", None)) if text(chunk))
     parts: list[Part] = [text_part(said)] if said else []
-    for call in items(getattr(answer, "_tool_calls", None)):
-        parts.append(
-            tool_call_part(
-                read(call, "tool_call_id"), read(call, "name"), read(call, "arguments")
-            )
-        )
+    parts += [
+        tool_call_part(read(call, "tool_call_id"), read(call, "name"), read(call, "arguments"))
+        for call in items(getattr(answer, "_tool_calls", None))
+    ]
     return Content(output=[message("assistant", parts)])
 
 

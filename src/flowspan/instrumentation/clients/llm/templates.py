@@ -7,6 +7,7 @@ a prompt has the name of the newest whose own words it contains.
 
 from __future__ import annotations
 
+import string
 import weakref
 from contextvars import ContextVar
 from typing import Any, Final
@@ -16,6 +17,7 @@ from flowspan.instrumentation.integration import Call
 
 _MOST: Final = 8
 _VARIABLE: Final = "$"
+_NAME: Final = f"_{string.digits}{string.ascii_letters}"
 
 _evaluated: ContextVar[tuple[weakref.ref[Any], ...]] = ContextVar("flowspan-llm", default=())
 
@@ -61,5 +63,4 @@ def _longest(words: str) -> str:
 def _after_name(piece: str) -> str:
     if piece.startswith("{"):
         return piece.partition("}")[2]
-    rest = piece.lstrip("_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    return rest
+    return piece.lstrip(_NAME)

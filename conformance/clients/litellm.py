@@ -1,0 +1,204 @@
+"""litellm, asking an OpenAI-like provider by OpenAI's SDK and Anthropic's by plain HTTP."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices at import
+
+import litellm
+
+from conformance.vocabulary import QUESTION, Ability, Client, Opened, Way
+from flowspan.instrumentation.clients import anthropic, bodies, http, openai
+from flowspan.instrumentation.clients import litellm as rows
+from flowspan.testing import FakeProvider
+
+litellm.suppress_debug_info = True
+
+Arguments = dict[str, Any]
+Connect = Callable[[FakeProvider], Arguments]
+
+_MESSAGES: Final = [{"role": "user", "content": QUESTION}]
+_CHAT: Final[Arguments] = {"model": "openai/gpt-4o", "messages": _MESSAGES}
+_CLAUDE: Final[Arguments] = {
+    "model": "anthropic/claude-sonnet-4-5",
+    "messages": _MESSAGES,
+    "max_tokens": 100,
+}
+_TEXT: Final[Arguments] = {
+    "model": "text-completion-openai/gpt-3.5-turbo-instruct",
+    "prompt": QUESTION,
+}
+_INPUT: Final[Arguments] = {"model": "openai/text-embedding-3-small", "input": [QUESTION]}
+_RESPONSE: Final[Arguments] = {"model": "openai/gpt-4o", "input": QUESTION}
+_STREAM: Final[Arguments] = {"stream": True}
+_WITH_USAGE: Final[Arguments] = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def _openai(provider: FakeProvider) -> Arguments:
+    return {"api_base": provider.openai_url, "api_key": "sk-test"}
+
+
+def _anthropic(provider: FakeProvider) -> Arguments:
+    return {"api_base": f"{provider.anthropic_url}/v1/messages", "api_key": "sk-test"}
+
+
+def _whole(name: str, arguments: Arguments) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def run(where: Arguments) -> Any:
+        return getattr(litellm, name)(**arguments, **where)
+
+    async def run_async(where: Arguments) -> Any:
+        return await getattr(litellm, f"a{name}")(**arguments, **where)
+
+    return run, run_async
+
+
+def _streamed(name: str, arguments: Arguments) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def run(where: Arguments) -> Opened:
+        stream = getattr(litellm, name)(**arguments, **where)
+        return Opened(stream, stream.__iter__)
+
+    async def run_async(where: Arguments) -> Opened:
+        stream = await getattr(litellm, f"a{name}")(**arguments, **where)
+        return Opened(stream, stream.__aiter__, getattr(stream, "aclose", None))
+
+    return run, run_async
+
+
+def _router(connected: Connect, model: Arguments) -> Callable[[FakeProvider], litellm.Router]:
+    def connect(provider: FakeProvider) -> litellm.Router:
+        deployment = {"model": model["model"], **connected(provider)}
+        return litellm.Router(
+            model_list=[{"model_name": "storyteller", "litellm_params": deployment}], num_retries=0
+        )
+
+    return connect
+
+
+def _routed(stream: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:  # noqa: FBT001 - one of two
+    more = _WITH_USAGE if stream else {}
+
+    def run(router: litellm.Router) -> Any:
+        found = router.completion(model="storyteller", messages=_MESSAGES, **more)
+        return Opened(found, found.__iter__) if stream else found
+
+    async def run_async(router: litellm.Router) -> Any:
+        found: Any = await router.acompletion(model="storyteller", messages=_MESSAGES, **more)
+        return Opened(found, found.__aiter__, getattr(found, "aclose", None)) if stream else found
+
+    return run, run_async
+
+
+async def _disconnect_async(_: Any) -> None:
+    close = getattr(litellm, "close_litellm_async_clients", None)
+    if close is not None and inspect.isawaitable(closing := close()):
+        await closing
+    litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+def _pair(
+    runs: tuple[Callable[..., Any], Callable[..., Any]], connect: Any, **more: Any
+) -> Iterator[Way]:
+    shared: dict[str, Any] = {"connect": connect, **more}
+    yield Way(run=runs[0], **shared)
+    yield Way(run=runs[1], asynchronous=True, disconnect=_disconnect_async, **shared)
+
+
+def _chats() -> Iterator[Way]:
+    can: frozenset[Ability] = frozenset({"cache", "reasoning", "tools", "choices", "refusal"})
+    openai_like: dict[str, Any] = {
+        "call": "completion",
+        "format": "openai.chat",
+        "operation": "chat",
+        "model": "gpt-4o",
+        "can": can,
+        "tries": 2,
+    }
+    yield from _pair(_whole("completion", _CHAT), _openai, **openai_like)
+    asked = _streamed("completion", {**_CHAT, **_WITH_USAGE})
+    yield from _pair(asked, _openai, stream=True, **openai_like)
+    silent = _streamed("completion", {**_CHAT, **_STREAM})
+    unasked: dict[str, Any] = {**openai_like, "variant": "no usage asked", "reports": False}
+    yield from _pair(silent, _openai, stream=True, **unasked)
+    claude: dict[str, Any] = {
+        "call": "completion",
+        "format": "anthropic.messages",
+        "operation": "chat",
+        "model": "claude-sonnet-4-5",
+        "can": frozenset({"cache", "tools"}),
+        "variant": "anthropic",
+    }
+    yield from _pair(_whole("completion", _CLAUDE), _anthropic, **claude)
+    yield from _pair(
+        _streamed("completion", {**_CLAUDE, **_STREAM}), _anthropic, stream=True, **claude
+    )
+    routed: dict[str, Any] = {**openai_like, "call": "Router.completion"}
+    yield from _pair(_routed(stream=False), _router(_openai, _CHAT), **routed)
+    yield from _pair(_routed(stream=True), _router(_openai, _CHAT), stream=True, **routed)
+
+
+def _others() -> Iterator[Way]:
+    text: dict[str, Any] = {
+        "call": "text_completion",
+        "format": "openai.completions",
+        "operation": "text_completion",
+        "model": "gpt-3.5-turbo-instruct",
+        "tries": 2,
+    }
+    yield from _pair(_whole("text_completion", _TEXT), _openai, **text)
+    yield from _pair(
+        _streamed("text_completion", {**_TEXT, **_STREAM}),
+        _openai,
+        stream=True,
+        reports=False,
+        **text,
+    )
+    vector: dict[str, Any] = {
+        "call": "embedding",
+        "format": "openai.embeddings",
+        "operation": "embeddings",
+        "model": "text-embedding-3-small",
+        "tries": 2,
+    }
+    yield from _pair(_whole("embedding", _INPUT), _openai, **vector)
+    if not hasattr(litellm, "aresponses"):
+        return
+    answer: dict[str, Any] = {
+        "call": "responses",
+        "format": "openai.responses",
+        "operation": "chat",
+        "model": "gpt-4o",
+        "can": frozenset({"cache", "reasoning", "tools"}),
+    }
+    yield from _pair(_whole("responses", _RESPONSE), _openai, **answer)
+    streamed = _streamed("responses", {**_RESPONSE, **_STREAM})
+    yield from _pair(streamed, _openai, stream=True, **answer)
+    bridged: dict[str, Any] = {
+        **answer,
+        "format": "anthropic.messages",
+        "model": "claude-sonnet-4-5",
+        "variant": "anthropic",
+        "can": frozenset({"tools"}),
+    }
+    claude = {"model": _CLAUDE["model"], "input": QUESTION, "max_output_tokens": 100}
+    yield from _pair(_whole("responses", claude), _anthropic, **bridged)
+    yield from _pair(
+        _streamed("responses", {**claude, **_STREAM}), _anthropic, stream=True, **bridged
+    )
+
+
+CLIENT: Final = Client(
+    name="litellm",
+    module="litellm",
+    integrations=(
+        rows.INTEGRATION,
+        openai.INTEGRATION,
+        anthropic.INTEGRATION,
+        *http.INTEGRATIONS,
+        *bodies.INTEGRATIONS,
+    ),
+    ways=(*_chats(), *_others()),
+)
