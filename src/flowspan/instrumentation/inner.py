@@ -132,6 +132,8 @@ class Inner(Invocation):
         self._name()
         if patch.request is not None:
             self._take(self.site.ask("request", patch.request, self.call))
+        if patch.snapshot is not None:
+            self.call.snapshot = self.site.ask("snapshot", patch.snapshot, self.call)
         self._reports.began(self)
         return self
 

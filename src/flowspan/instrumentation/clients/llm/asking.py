@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flowspan import semconv
-from flowspan.estimates import estimate_tokens, utf8_length
+from flowspan.estimates import estimate_texts, estimate_tokens, needs_texts, utf8_length
 from flowspan.instrumentation.clients.llm import models, speech, templates
 from flowspan.instrumentation.clients.wire.openai_chat import SAMPLING, response_attributes
 from flowspan.instrumentation.clients.wire.reading import (
     count,
     number,
     read,
-    text_bytes,
     word,
     words,
 )
@@ -124,10 +123,12 @@ def _given(options: Any) -> Iterable[tuple[str, Any]]:
 class Joined:
     """Measures the chunks of an answer: texts, or events that hold one."""
 
-    __slots__ = ("size",)
+    __slots__ = ("_keeps", "pieces", "size")
 
     def __init__(self, _call: Call) -> None:
         self.size = 0
+        self.pieces: list[str] = []
+        self._keeps = needs_texts()
 
     def add(self, chunk: Any) -> bool:
         """Take a chunk; one without text (a mark of redacted reasoning) is not the first."""
@@ -135,6 +136,8 @@ class Joined:
         if not isinstance(piece, str) or not piece:
             return False
         self.size += utf8_length(piece)
+        if self._keeps:
+            self.pieces.append(piece)
         return True
 
     def result(self) -> Joined:
@@ -187,16 +190,21 @@ def usage(call: Call, result: Any) -> Usage | None:
     known = reported(answer)
     if known is not None and known.input_tokens is not None and known.output_tokens is not None:
         return known
-    size = getattr(result, "size", None)
-    if size is None:
-        size = text_bytes(getattr(answer, "_chunks", ()))
+    if not isinstance(result, Joined):  # an iterator of the plugin's own, not followed
+        return known
     known = known or Usage()
     input_tokens, output_tokens = known.input_tokens, known.output_tokens
     if input_tokens is None:
-        input_tokens = estimate_tokens(sum(utf8_length(said) for said in speech.texts(answer)))
+        asked = list(speech.texts(answer))
+        input_tokens = _estimated(call, asked, sum(map(utf8_length, asked)))
     if output_tokens is None:
-        output_tokens = estimate_tokens(size)
+        output_tokens = _estimated(call, ["".join(result.pieces)], result.size)
     return Usage(input_tokens=input_tokens, output_tokens=output_tokens, estimated=True)
+
+
+def _estimated(call: Call, texts: list[str], size: int) -> int:
+    found = estimate_texts(model_name(call), texts) if needs_texts() else None
+    return estimate_tokens(size) if found is None else found
 
 
 def reported(answer: Any) -> Usage | None:
