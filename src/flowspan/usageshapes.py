@@ -133,24 +133,6 @@ SHAPES: Final[dict[str, Shape]] = {
         ),
         fixed={"output_tokens": 0},
     ),
-    # ``llm`` has input and output under names of its own and leaves the rest in the words of the
-    # provider: chat completions, responses, or Gemini, whose thoughts it adds to the output.
-    "llm": Shape(
-        rows=(
-            Row("input_tokens", "", "input_tokens"),
-            Row("output_tokens", "", "output_tokens"),
-            Row("cache_read_tokens", "", "cachedContentTokenCount"),
-            Row("cache_read_tokens", "", "prompt_cache_hit_tokens"),
-            Row("reasoning_tokens", "", "thoughtsTokenCount"),
-            Row("cache_read_tokens", "prompt_tokens_details", "cached_tokens"),
-            Row("cache_write_tokens", "prompt_tokens_details", "cache_write_tokens"),
-            Row("input_audio_tokens", "prompt_tokens_details", "audio_tokens"),
-            Row("reasoning_tokens", "completion_tokens_details", "reasoning_tokens"),
-            Row("output_audio_tokens", "completion_tokens_details", "audio_tokens"),
-            Row("cache_read_tokens", "input_tokens_details", "cached_tokens"),
-            Row("reasoning_tokens", "output_tokens_details", "reasoning_tokens"),
-        ),
-    ),
     # Messages: the input is what was neither read from nor written to the cache.
     "anthropic.messages": Shape(
         rows=(

@@ -33,6 +33,10 @@ ALL = (
     *bodies.INTEGRATIONS,
 )
 CHARGED = Usage(input_tokens=120, output_tokens=34, cache_read_tokens=100, reasoning_tokens=20)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 NEW = hasattr(llm.Response, "stream_events")
 
 
@@ -103,6 +107,13 @@ class Embedder(llm.EmbeddingModel):
         self.asked.append(len(batch))
         for item in batch:
             yield [float(len(item))]
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """``llm`` never closes the connections of its models: they are not the next test's."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flowspan.instrumentation.clients.llm import asking, embedding, templates, tools
+from flowspan.instrumentation.clients.llm import asking, embedding, templates, toolcalls
 from flowspan.instrumentation.integration import Integration, Patch
 
 _MODELS: Final = "llm.models"
@@ -65,10 +65,10 @@ _PATCHES: Final = (
     Patch(
         target=f"{_MODELS}:Tool.implementation",
         role="held",
-        within=tools.RUNNERS,
+        within=toolcalls.RUNNERS,
         kind="tool",
-        name=tools.tool_name,
-        request=tools.request,
+        name=toolcalls.tool_name,
+        request=toolcalls.request,
         quiet=("PauseChain", "CancelToolCall"),
     ),
     Patch(

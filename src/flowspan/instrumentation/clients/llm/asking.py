@@ -215,10 +215,16 @@ def reported(answer: Any) -> Usage | None:
     details = getattr(answer, "token_details", None)
     more = details if isinstance(details, Mapping) else {}
     shape = next((shape for shape, marks in _SHAPES if any(mark in more for mark in marks)), "")
+    told = {
+        "prompt_tokens": asked,
+        "completion_tokens": answered,
+        "input_tokens": asked,
+        "output_tokens": answered,
+        "prompt_tokens_details": {"cached_tokens": more.get("cachedContentTokenCount")},
+        "completion_tokens_details": {"reasoning_tokens": more.get("thoughtsTokenCount")},
+    }
     return Usage.of(
-        shape or "llm",
-        {**more, "input_tokens": asked, "output_tokens": answered},
-        service_tier=more.get("service_tier"),
+        shape or "openai.chat", {**told, **more}, service_tier=more.get("service_tier")
     )
 
 
@@ -228,5 +234,7 @@ _SHAPES: Final = (
         "anthropic.messages",
         ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"),
     ),
+    ("openai.responses", ("input_tokens_details", "output_tokens_details")),
 )
-"""Formats of details that are counted in a way of their own, and what tells them."""
+"""Formats of details, and what tells them: input and output are ``llm``'s own, the rest is in the
+words of the provider.  Gemini's thoughts have been added to the output already."""
