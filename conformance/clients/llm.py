@@ -27,7 +27,8 @@ class _Embeddings:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.model = openai_models.OpenAIEmbeddingModel(_EMBEDDING, _EMBEDDING)
+        made: Any = openai_models.OpenAIEmbeddingModel
+        self.model = made(_EMBEDDING, _EMBEDDING)
         self.model.key = "sk-test"
 
     @contextmanager

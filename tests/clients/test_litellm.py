@@ -395,10 +395,11 @@ def _second_is_free(provider: FakeProvider, recording: Recording) -> None:
 
 
 async def _cached() -> None:
-    """litellm writes to its cache in the background."""
-    async with asyncio.timeout(10):
-        while not litellm.cache.cache.cache_dict:
-            await asyncio.sleep(0.01)
+    """Litellm writes to its cache in the background."""
+    for _ in range(1000):  # ten seconds
+        if litellm.cache.cache.cache_dict:
+            return
+        await asyncio.sleep(0.01)
 
 
 # --- what is left alone ---------------------------------------------------------------------------

@@ -40,7 +40,7 @@ pytestmark = [
 NEW = hasattr(llm.Response, "stream_events")
 
 
-class Teller(llm.Model):
+class Teller(llm.Model):  # type: ignore[misc, name-defined]
     """A plugin's model, which is in this process and needs no provider."""
 
     model_id = "teller"
@@ -48,7 +48,7 @@ class Teller(llm.Model):
     supports_tools = True
     supports_schema = True
 
-    class Options(llm.Options):
+    class Options(llm.Options):  # type: ignore[misc, name-defined]
         temperature: float | None = None
         max_tokens: int | None = None
 
@@ -68,7 +68,7 @@ class Teller(llm.Model):
             response.set_usage(**self.usage)
 
 
-class AsyncTeller(llm.AsyncModel):
+class AsyncTeller(llm.AsyncModel):  # type: ignore[misc, name-defined]
     """The same, for async programs."""
 
     model_id = "teller"
@@ -93,7 +93,7 @@ class AsyncTeller(llm.AsyncModel):
             response.set_usage(**self.usage)
 
 
-class Embedder(llm.EmbeddingModel):
+class Embedder(llm.EmbeddingModel):  # type: ignore[misc, name-defined]
     """An embedding model whose batches are lazy."""
 
     model_id = "embedder"
@@ -566,7 +566,7 @@ def test_a_pause_is_no_error(recording: Recording) -> None:
 def test_a_toolbox_keeps_its_instance(recording: Recording) -> None:
     """Methods of toolboxes are tools as well, and results still name their instance."""
 
-    class Counter(llm.Toolbox):
+    class Counter(llm.Toolbox):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             self.total = 0
 

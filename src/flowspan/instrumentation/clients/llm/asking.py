@@ -223,9 +223,7 @@ def reported(answer: Any) -> Usage | None:
         "prompt_tokens_details": {"cached_tokens": more.get("cachedContentTokenCount")},
         "completion_tokens_details": {"reasoning_tokens": more.get("thoughtsTokenCount")},
     }
-    return Usage.of(
-        shape or "openai.chat", {**told, **more}, service_tier=more.get("service_tier")
-    )
+    return Usage.of(shape or "openai.chat", {**told, **more}, service_tier=more.get("service_tier"))
 
 
 _SHAPES: Final = (

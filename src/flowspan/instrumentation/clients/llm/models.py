@@ -54,7 +54,7 @@ def attributes_of(model: Any) -> dict[str, AttributeValue | None]:
     """Provider, and address where the model says it."""
     place = _place(word(getattr(model, "api_base", None)) or "")
     return {
-        semconv.PROVIDER_NAME: provider_of(place, _provider(type(model))),
+        semconv.PROVIDER_NAME: provider_of(place, _provider(type(model).__module__)),
         semconv.SERVER_ADDRESS: place.host,
         semconv.SERVER_PORT: place.port,
         semconv.TRANSPORT: "sdk",
@@ -70,8 +70,8 @@ def _place(address: str) -> Place:
 
 
 @lru_cache(maxsize=256)
-def _provider(kind: type) -> str:
-    package = kind.__module__.partition(".")[0]
+def _provider(module: str) -> str:
+    package = module.partition(".")[0]
     if (found := _PROVIDERS.get(package)) is not None:
         return found
     return package.removeprefix(_PREFIX) if package.startswith(_PREFIX) else _OTHER
