@@ -84,7 +84,7 @@ _PATCHES: Final = (
         subclasses=True,
         defers=True,
     ),
-    Patch(target="llm.templates:Template.evaluate", when=templates.evaluated),
+    Patch(target="llm.templates:Template.evaluate", glance=templates.evaluated),
 )
 
 INTEGRATION: Final = Integration("llm", "llm>=0.26", _PATCHES)

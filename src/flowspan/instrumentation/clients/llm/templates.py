@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from flowspan.instrumentation.clients.wire.reading import word
-from flowspan.instrumentation.integration import Call
 
 _MOST: Final = 8
 _VARIABLE: Final = "$"
@@ -22,10 +21,10 @@ _NAME: Final = f"_{string.digits}{string.ascii_letters}"
 _evaluated: ContextVar[tuple[weakref.ref[Any], ...]] = ContextVar("flowspan-llm", default=())
 
 
-def evaluated(call: Call) -> bool:
+def evaluated(template: Any, _args: Any, _kwargs: Any) -> bool:
     """Remember a template that is being evaluated; the call is left alone."""
-    newest = weakref.ref(call.instance)
-    known = [found for found in _evaluated.get() if found() is not call.instance]
+    newest = weakref.ref(template)
+    known = [found for found in _evaluated.get() if found() is not template]
     _evaluated.set((newest, *known[: _MOST - 1]))
     return False
 
