@@ -137,6 +137,15 @@ class Inner(Invocation):
         self._reports.began(self)
         return self
 
+    @property
+    def place(self) -> int | None:
+        """Where the owner began."""
+        return self._owner.place
+
+    def is_nearest(self, span: Any) -> bool:
+        """Whether ``span`` is the owner's."""
+        return self._owner.is_nearest(span)
+
     def materialise(self) -> Context:
         """The context of the owner's span."""
         return self.own_context()
