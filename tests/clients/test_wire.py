@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flowspan.instrumentation.clients.wire import (
     background,
@@ -27,67 +25,11 @@ from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.openai_responses import FETCHED, RESPONSES
 from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.recognise import Request
-from flowspan.instrumentation.clients.wire.shape import Answer, Shape
+from flowspan.instrumentation.clients.wire.shape import Answer
 from flowspan.usage import Usage
 
 SHAPES = (CHAT, RESPONSES, FETCHED, EMBEDDINGS, MESSAGES, TEXT)
 USER = {"role": "user", "content": "twelve bytes"}
-
-members = st.sampled_from(
-    (
-        *("model", "messages", "input", "prompt", "role", "content", "text", "type", "tool_calls"),
-        *("function", "arguments", "name", "id", "source", "image_url", "url", "data", "stop", "n"),
-        *("temperature", "max_tokens", "stream", "reasoning", "effort", "response_format", "usage"),
-        *("system", "conversation", "instructions", "file", "input_audio", "summary", "choices"),
-        *("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "error", "code"),
-        *("message", "output", "status", "finish_reason", "stop_reason", "dimensions", "call_id"),
-    )
-)
-types = st.sampled_from(
-    (
-        *("text", "image", "image_url", "input_image", "input_audio", "file", "input_file", "url"),
-        *("tool_use", "tool_result", "thinking", "document", "refusal", "message", "reasoning"),
-        *("function_call", "function_call_output", "json_schema", "base64", "tool", "assistant"),
-    )
-)
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | types,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(members, inner, max_size=5),
-    max_leaves=25,
-)
-bodies = st.dictionaries(members, anything, max_size=6)
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-@given(request_body=bodies, answer_body=anything)
-def test_any_json_can_be_described(
-    shape: Shape, request_body: dict[str, Any], answer_body: Any
-) -> None:
-    """No request and no answer makes an extractor fail, and what it gives is well formed."""
-    answer = Answer(answer_body, error=failing.error_type_of(answer_body))
-
-    shape.matches(request_body)
-    requested = describe.request_attributes(shape, request_body, Place("h", 1))
-    json.dumps(describe.input_content(shape, request_body))
-    responded = describe.response_attributes(shape, answer)
-    json.dumps(describe.output_content(shape, answer))
-    usage = describe.usage_of(shape, request_body, answer)
-    background.usage_of_background(shape, answer)
-
-    for value in (*requested.values(), *responded.values()):
-        assert value is None or isinstance(value, str | bool | int | float | list)
-    if usage is not None and shape.generates:
-        assert (usage.cache_read_tokens or 0) <= (usage.input_tokens or 0)
-
-
-@given(body=st.binary(max_size=60) | bodies.map(lambda body: json.dumps(body).encode()))
-@pytest.mark.parametrize("path", [*recognise._ENDINGS, "/other"])
-def test_any_body_can_be_looked_at(path: str, body: bytes) -> None:
-    """The recogniser takes whatever a program sends."""
-    found = recognise.recognise(Request(Place("api.openai.com", 443), path, body, {}))
-
-    assert found is None or found.model is not None
-
 
 # --- recognising ----------------------------------------------------------------------------------
 
