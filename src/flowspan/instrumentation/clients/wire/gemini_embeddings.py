@@ -112,7 +112,10 @@ PREDICTIONS: Final = Shape(
     fold=lambda events: dict(events[-1]),
     input=lambda body: (
         None,
-        [message("user", [text_part(read(each, "content"))]) for each in items(body.get("instances"))],
+        [
+            message("user", [text_part(read(each, "content"))])
+            for each in items(body.get("instances"))
+        ],
     ),
     messages=lambda _body: None,
     generates=False,
