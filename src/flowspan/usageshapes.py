@@ -179,6 +179,13 @@ SHAPES: Final[dict[str, Shape]] = {
         rows=(Row("input_tokens", "billed_units", "input_tokens"),),
         fixed={"output_tokens": 0},
     ),
+    # Text generation of Hugging Face: details, where they were asked for.
+    "tgi": Shape(
+        rows=(
+            Row("input_tokens", "details", "input_length"),
+            Row("output_tokens", "details", "generated_tokens"),
+        ),
+    ),
     # Ollama says what it evaluated, in the last line; a part that is zero is left out.
     "ollama": Shape(
         rows=(

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flowspan import semconv
-from flowspan.instrumentation.clients.http import ANSWERED, LATEST_RESPONSE
+from flowspan.instrumentation.clients.plain.attempts import (
+    ANSWERED,
+    LATEST_HEADERS,
+    LATEST_RESPONSE,
+)
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.chunks import ChunkJoiner, Look
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.headers import told_by
 from flowspan.instrumentation.clients.wire.providers import Place
-from flowspan.instrumentation.clients.wire.reading import count, read, word
+from flowspan.instrumentation.clients.wire.reading import count, word
 from flowspan.instrumentation.clients.wire.shape import Answer, Body, Shape
 from flowspan.instrumentation.clients.wire.stream import BodyJoiner, answer_in
 from flowspan.instrumentation.integration import (
@@ -54,6 +58,8 @@ class Method:
         body: The answer's body in a result.
         look: How the chunks of a generator are read, where the method may return one.
         response: The HTTP response below a streamed result, where that can be observed instead.
+        provider: Whose model it is, where the client knows better than the address.
+        told: Tokens that stand in the headers of the response.
         usage_request: What makes a stream say its usage (see ``Patch``).
         optional: Some supported versions do not have it.
     """
@@ -68,6 +74,8 @@ class Method:
     body: Callable[[Any], Any] | None = None
     look: Look | None = None
     response: Callable[[Call, Any], Any] | None = None
+    provider: Callable[[Call], str | None] | None = None
+    told: Callable[[Any], Usage | None] | None = None
     usage_request: Callable[[Call], Mapping[str, Any]] | None = None
     optional: bool = False
 
@@ -100,6 +108,8 @@ class _Reader:
         method = self._method
         found = describe.request_attributes(self._shape, method.request(call), method.place(call))
         found[semconv.TRANSPORT] = "sdk"
+        if method.provider is not None and (named := method.provider(call)) is not None:
+            found[semconv.PROVIDER_NAME] = named
         return found
 
     def response(self, _call: Call, result: Any) -> Attributes:
@@ -109,7 +119,11 @@ class _Reader:
         answer = self._method.answer(result)
         if _is_empty(answer):
             return _usage_of_nothing(call, self._method, answer)
-        return describe.usage_of(self._shape, self._method.request(call), answer)
+        found = describe.usage_of(self._shape, self._method.request(call), answer)
+        if found is None or not found.estimated or self._method.told is None:
+            return found
+        notes = {} if call.frame is None else call.frame.notes
+        return self._method.told(notes.get(LATEST_HEADERS)) or found
 
     def tools(self, _call: Call, result: Any) -> Iterable[ToolRequest]:
         return describe.requested_tools(self._shape, self._method.answer(result))
@@ -176,7 +190,16 @@ def _usage_of_nothing(call: Call, method: Method, answer: Answer) -> Usage | Non
 
 
 def failure(_call: Call, error: BaseException) -> Attributes:
-    """What an exception of an SDK says: the HTTP status, and what the headers tell."""
+    """What an exception of an SDK says: the HTTP status, and what the headers tell.
+
+    Some are raised from that of the HTTP library, which says more.
+    """
+    found = _told(error)
+    cause = error.__cause__
+    return found if cause is None or found[semconv.HTTP_STATUS_CODE] is not None else _told(cause)
+
+
+def _told(error: BaseException) -> dict[str, Any]:
     found = (getattr(error, name, None) for name in _RESPONSES)
     response = next((each for each in found if each is not None), None)
     status = count(getattr(error, "status_code", None))
@@ -187,13 +210,18 @@ def failure(_call: Call, error: BaseException) -> Attributes:
 
 
 def salvaged(shape: Shape, call: Call) -> Answer | None:
-    """The answer that arrived whole and of which the SDK could make nothing: it was paid for."""
-    noted = None if call.frame is None else call.frame.notes.get(LATEST_RESPONSE)
-    response = None if noted is None else noted()
+    """The answer that arrived and of which the SDK could make nothing: it was paid for.
+
+    What it said is not known where the response is gone or was cut.
+    """
+    notes: Mapping[Any, Any] = {} if call.frame is None else call.frame.notes
+    if notes.get(ANSWERED) is not True:
+        return None
+    response = notes[LATEST_RESPONSE]()
     # requests keeps False in _content until the body is read; httpx has no _content until then.
     data = getattr(response, "_content", False)
-    if read(response, "status_code") != _OK or not isinstance(data, bytes):
-        return None
+    if not isinstance(data, bytes):
+        return Answer(status=_OK)
     answer = answer_in(shape, data, status=_OK)
     if answer.body is None:
         answer.output_bytes = len(data)

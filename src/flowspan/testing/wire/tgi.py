@@ -130,7 +130,7 @@ GENERATE = WireFormat(
 
 
 def _features(answer: Answer) -> bytes:
-    """A list of vectors and nothing else: the tokens are not told."""
+    """A list of vectors and nothing else; the tokens are in a header."""
     return json.dumps([vector(text) for text in answer.request.texts]).encode()
 
 
@@ -142,6 +142,7 @@ EMBEDDINGS = WireFormat(
     texts=lambda body: openai_common.inputs(body.get("inputs")),
     body=_features,
     headers=_headers,
+    answer_headers=lambda answer: {"x-compute-tokens": str(answer.usage.input_tokens)},
     error=_error,
     model=_model,
 )

@@ -22,10 +22,12 @@ LATEST_RESPONSE: Final = "http.response"
 Weak, because a streamed response that nobody reads any more must be seen to be dropped.
 """
 
+LATEST_HEADERS: Final = "http.headers"
+"""Where a model call's frame notes the headers of that response, which may be gone."""
+
 ANSWERED: Final = "http.answered"
 """Where a model call's frame notes whether its latest request was answered and not refused."""
 
-_FAILED: Final = "http.failed"
 _RETRIES: Final = "http.retries"
 
 
@@ -50,7 +52,7 @@ def _retry(call: Call, earlier: str | None) -> Iterable[Event]:
     frame = call.frame
     if frame is None:
         return ()
-    failed = frame.notes.pop(_FAILED, None) or earlier
+    failed = frame.notes.pop(_failure_of(call), None) or earlier
     if failed is None:
         return ()
     retries = frame.notes[_RETRIES] = frame.notes.get(_RETRIES, 0) + 1
@@ -64,14 +66,21 @@ def _attempted(call: Call, result: Any) -> Iterable[Event]:
     if call.frame is not None:
         call.frame.describe(told(result))
         call.frame.notes[LATEST_RESPONSE] = weakref.ref(result)
+        call.frame.notes[LATEST_HEADERS] = getattr(result, "headers", None)
         call.frame.notes[ANSWERED] = failed is None
         if failed is not None:
-            call.frame.notes[_FAILED] = failed
+            call.frame.notes[_failure_of(call)] = failed
     return ()
 
 
 def _failed(call: Call, error: BaseException) -> Attributes:
     if call.frame is not None:
-        call.frame.notes[_FAILED] = type(error).__qualname__
+        call.frame.notes[_failure_of(call)] = type(error).__qualname__
         call.frame.notes[ANSWERED] = False
     return {}
+
+
+def _failure_of(call: Call) -> str:
+    """Where a failure is noted: what an SDK asks beside its call, by GET, is no attempt of it."""
+    method = getattr(call.argument("request", 0), "method", "")
+    return f"http.failed.{method}"

@@ -51,6 +51,8 @@ PROVIDERS: Final[dict[str, str]] = {
     "api.githubcopilot.com": "github-copilot",
     "models.github.ai": "github-models",
     "router.huggingface.co": "huggingface",
+    "api-inference.huggingface.co": "huggingface",
+    "endpoints.huggingface.cloud": "huggingface",
     "inference.baseten.co": "baseten",
     "api.sambanova.ai": "sambanova",
     "integrate.api.nvidia.com": "nvidia",
