@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.trace import StatusCode
 
@@ -13,6 +14,7 @@ from flowspan import semconv
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import mistralai as rows
 from flowspan.instrumentation.clients.wire.mistral import CHAT
+from flowspan.instrumentation.clients.wire.stream import answer_in
 from flowspan.testing import FakeProvider, Fault, Recording, Reply, ToolCall, record
 from flowspan.usage import Usage
 
@@ -86,10 +88,10 @@ def test_an_agent_has_the_model_that_answered(
     assert known[semconv.RESPONSE_MODEL] == "mistral-medium-latest"
 
 
-def test_an_error_in_mid_stream_is_told_by_its_type(
+def test_an_error_in_mid_stream_ends_the_call(
     provider: FakeProvider, client: Any, recording: Recording
 ) -> None:
-    """It is an event that is an error, not one that has an error."""
+    """The SDK cannot make a chunk of it; what had arrived was paid for."""
     provider.reply(Reply("one two three", fault=Fault.error_event(after_chunks=2)))
 
     with (
@@ -100,8 +102,17 @@ def test_an_error_in_mid_stream_is_told_by_its_type(
 
     known = known_of(recording)
     assert recording.spans.one().status.status_code is StatusCode.ERROR
-    assert known[semconv.ERROR_TYPE] == "internal_server_error"
     assert known[semconv.USAGE_ESTIMATED] is True
+
+
+def test_an_error_in_a_body_is_told_by_its_type(provider: FakeProvider) -> None:
+    """It is an event that is an error, not one that has an error."""
+    provider.reply(Reply("one two three", fault=Fault.error_event(after_chunks=2)))
+    asked = {"model": MODEL, "messages": HELLO, "stream": True}
+
+    data = httpx.post(f"{provider.mistral_url}/v1/chat/completions", json=asked).content
+
+    assert answer_in(CHAT, data, status=200).error == "internal_server_error"
 
 
 def test_parse_is_one_call(provider: FakeProvider, client: Any, recording: Recording) -> None:
