@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
+.PHONY: help demo test test-oldest fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -59,6 +59,12 @@ test-oldest:  ## Run the tests with the oldest supported versions of everything
 	  anthropic httpx httpx2 openai requests opentelemetry-exporter-otlp-proto-grpc
 	@$(OLDEST)/bin/python -m pytest -n auto -q -p no:cacheprovider \
 	  tests/instrumentation tests/clients tests/distro tests/store tests/report tests/test_cost.py
+
+MINUTES ?= 10
+SEED ?= $(shell date +%s)
+
+fuzz: $(STAMP)  ## Throw mutated requests and answers at plain HTTP (MINUTES=10 SEED=…)
+	@$(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 
 lint: $(STAMP)  ## Check style and layers
 	@$(BIN)/ruff format --check .

@@ -268,6 +268,23 @@ def test_an_error_event_ends_a_stream(event: Any) -> None:
     assert joiner.result().output_bytes == 3
 
 
+@pytest.mark.parametrize("pieces", ["each", "all"])
+def test_an_event_of_an_error_with_text_in_it_ends_a_stream(pieces: str) -> None:
+    """Also where it comes alone and looks like a piece of text."""
+    events = (
+        chat_chunk({"content": "Hel"}),
+        {"type": "error", "content": "no"},
+        chat_chunk({"content": "never"}),
+    )
+    chunks = [sse(event) for event in events]
+    joiner = BodyJoiner(CHAT)
+    for chunk in chunks if pieces == "each" else [b"".join(chunks)]:
+        joiner.add(chunk)
+
+    assert joiner.complete
+    assert joiner.result().output_bytes == 5
+
+
 def test_an_error_in_the_form_of_the_responses_api() -> None:
     """There the error is the event."""
     answer = joined(

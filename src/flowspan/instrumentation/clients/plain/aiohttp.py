@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 
-from flowspan.instrumentation.clients.plain.library import POST, Library, Reader, may_be, sent
-from flowspan.instrumentation.clients.wire.providers import place_of
+from flowspan.instrumentation.clients.plain.library import (
+    POST,
+    Library,
+    Reader,
+    may_be,
+    place_and_path,
+    sent,
+)
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Call, Observed
 
@@ -21,13 +26,12 @@ def _glance(_session: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
 
 def _request(call: Call) -> Request:
     url = str(call.argument("str_or_url", 1))
-    parts = urlsplit(url)
-    if not parts.netloc:
-        parts = urlsplit(urljoin(str(getattr(call.instance, "_base_url", None) or ""), url))
+    base = getattr(call.instance, "_base_url", None)
+    place, path = place_and_path(url, "" if base is None else str(base))
     headers = call.kwargs.get("headers") or {}
     if not isinstance(headers, Mapping):
         headers = dict(headers)
-    return Request(place_of(parts), parts.path, _sent(call), headers)
+    return Request(place, path, _sent(call), headers)
 
 
 def _sent(call: Call) -> bytes | Mapping[str, Any] | None:

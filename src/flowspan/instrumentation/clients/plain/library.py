@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from flowspan.instrumentation.clients.wire import recognise
 from flowspan.instrumentation.clients.wire.headers import told_by
-from flowspan.instrumentation.clients.wire.providers import place_of
+from flowspan.instrumentation.clients.wire.providers import Place, place_of
 from flowspan.instrumentation.clients.wire.reading import count
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Attributes, Call, Patch
@@ -78,10 +78,13 @@ def may_be(url: str) -> bool:
     return recognise.may_be_model_call(url.partition("?")[0] if "?" in url else url)
 
 
-def request_of(url: str, body: Any, headers: Any) -> Request:
-    """What a request asks, from an absolute URL."""
-    parts = urlsplit(url)
-    return Request(place_of(parts), parts.path, sent(body), headers or {})
+def place_and_path(url: str, base: str = "") -> tuple[Place, str]:
+    """Where a URL leads, and its path; a place without a host where there is none."""
+    try:
+        parts = urlsplit(urljoin(base, url) if base else url)
+    except ValueError:
+        return Place(), ""
+    return place_of(parts), parts.path
 
 
 def sent(body: Any) -> bytes | None:

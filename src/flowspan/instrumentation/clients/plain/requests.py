@@ -10,7 +10,8 @@ from flowspan.instrumentation.clients.plain.library import (
     Library,
     Reader,
     may_be,
-    request_of,
+    place_and_path,
+    sent,
 )
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Call, Observed
@@ -23,7 +24,8 @@ def _glance(_session: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
 
 def _request(call: Call) -> Request:
     request = call.argument("request", 0)
-    return request_of(request.url, request.body, request.headers)
+    place, path = place_and_path(request.url)
+    return Request(place, path, sent(request.body), request.headers)
 
 
 def _body(response: Any) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flowspan.instrumentation.clients.plain.library import (
     POST,
@@ -18,10 +17,11 @@ from flowspan.instrumentation.clients.plain.library import (
     Reader,
     answers,
     may_be,
+    place_and_path,
     sent,
     told,
 )
-from flowspan.instrumentation.clients.wire.providers import Place, place_of
+from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import count
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Call, Patch
@@ -75,11 +75,10 @@ def _head(connection: Any) -> Request | None:
     for line in lines[1:]:
         name, _, value = bytes(line).decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
-    place = _place(connection)
-    if not url.startswith("/"):  # a proxy gets the whole URL
-        from_url = urlsplit(url)
-        place, url = place_of(from_url), from_url.path
-    return Request(place, url.partition("?")[0], None, headers)
+    place, path = place_and_path(url)  # a proxy gets the whole URL
+    if place.host is None:
+        place = _place(connection)
+    return Request(place, path, None, headers)
 
 
 def _place(connection: Any) -> Place:

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from flowspan.instrumentation.clients.plain.library import POST, Library, Reader, may_be, sent
-from flowspan.instrumentation.clients.wire.providers import Place, place_of
+from flowspan.instrumentation.clients.plain.library import (
+    POST,
+    Library,
+    Reader,
+    may_be,
+    place_and_path,
+    sent,
+)
+from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import count
 from flowspan.instrumentation.clients.wire.recognise import Request
 from flowspan.instrumentation.integration import Call
@@ -30,11 +36,12 @@ def _glance(_pool: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> boo
 
 def _request(call: Call) -> Request:
     # A pool gets the path alone, or the whole URL where it is that of a proxy.
-    parts = urlsplit(call.argument("url", 1))
-    place = place_of(parts) if parts.netloc else _place(call.instance)
+    place, path = place_and_path(call.argument("url", 1))
+    if place.host is None:
+        place = _place(call.instance)
     body = call.argument("body", 2)
     headers = call.argument("headers", 3) or getattr(call.instance, "headers", None) or {}
-    return Request(place, parts.path, sent(body), headers)
+    return Request(place, path, sent(body), headers)
 
 
 def _place(pool: Any) -> Place:

@@ -102,6 +102,9 @@ def place_of(url: Any) -> Place:
     host = getattr(url, "host", None) or getattr(url, "hostname", None)
     if not isinstance(host, str) or not host:
         return Place()
-    port = getattr(url, "port", None)
+    try:
+        port = getattr(url, "port", None)
+    except ValueError:  # a number that is no port
+        port = None
     scheme = getattr(url, "scheme", None)
     return Place(host, port or _DEFAULT_PORTS.get(str(scheme)))

@@ -61,6 +61,7 @@ class BodyJoiner:
         "_split",
         "_starts",
         "_under_way",
+        "_words",
     )
 
     def __init__(self, shape: Shape, *, content: bool = False) -> None:
@@ -70,6 +71,7 @@ class BodyJoiner:
         self._shape = shape
         self._scanner = scanner(shape.marks)
         self._search = self._scanner.search
+        self._words = self._scanner.over
         self._mode: Literal["fresh", "unknown", "line", "events", "body"] = "fresh"
         self._plain = not content
         self._under_way = False  # from now on nearly all chunks are pieces of text
@@ -128,6 +130,9 @@ class BodyJoiner:
         start = found.end()
         if self._search(chunk, start) is not None:
             return False
+        for word in self._words:
+            if word in chunk:
+                return False
         self._output_bytes += size_of_text(chunk, start)
         return True
 
