@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import anthropic
@@ -280,6 +281,8 @@ def _ways() -> Iterator[Way]:
         yield from _both("beta.messages.tool_runner", _tool_runner, _async_tool_runner)
     streams = _create_stream, _async_create_stream
     for name, shared in _PLATFORMS.items():
+        if name == "Bedrock" and find_spec("boto3") is None:
+            continue  # it signs the requests
         yield from _both("messages.create", _create, _async_create, shared, variant=name)
         yield from _both("messages.create", *streams, shared, stream=True, variant=name)
     if hasattr(anthropic.Anthropic, "completions") or hasattr(_connected(), "completions"):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from conformance.vocabulary import QUESTION, Client, Opened, Way
@@ -107,11 +108,20 @@ def _way(call: str, run: Callable[[Any], Any], **more: Any) -> Way:
     return Way(**{**_SHARED, "call": call, "run": run, **more})
 
 
+def _abilities() -> frozenset[Any]:
+    """What this version of boto3 passes on of an answer; it drops what it does not know."""
+    service = botocore.session.get_session().get_service_model("bedrock-runtime")
+    found = {"tools", "refusal"}
+    if "cacheReadInputTokens" in service.shape_for("TokenUsage").members:
+        found.add("cache")
+    return frozenset(found)
+
+
 def _converse_ways() -> Iterator[Way]:
     shared: dict[str, Any] = {
         "format": "bedrock.converse",
         "model": _CONVERSED,
-        "can": frozenset({"cache", "tools", "refusal"}),
+        "can": _abilities(),
     }
     yield _way("converse", _converse, **shared)
     yield _way("converse_stream", _converse_stream, stream=True, **shared)

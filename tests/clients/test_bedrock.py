@@ -74,6 +74,12 @@ def known_of(recording: Recording) -> dict[str, Any]:
     return dict(recording.spans.one().attributes or {})
 
 
+def needs(client: Any, shape: str, member: str) -> None:
+    """Skip where this version of boto3 drops a member of what Bedrock says."""
+    if member not in client.meta.service_model.shape_for(shape).members:
+        pytest.skip(f"this version has no {member}")
+
+
 def invoke(client: Any, model: str, body: Any, **more: Any) -> Any:
     return client.invoke_model(modelId=model, body=json.dumps(body), **more)
 
@@ -85,6 +91,7 @@ def test_converse_has_its_request_and_its_response(
     provider: FakeProvider, client: Any, recording: Recording
 ) -> None:
     """Every parameter that was given, and the tokens charged: cached ones are part of the input."""
+    needs(client, "TokenUsage", "cacheReadInputTokens")
     provider.reply(Reply("Once upon a time", usage=CHARGED))
 
     client.converse(
@@ -131,6 +138,7 @@ def test_what_is_kept_for_an_hour_is_told_apart(
     *, stream: bool, provider: FakeProvider, client: Any
 ) -> None:
     """It has a price of its own."""
+    needs(client, "TokenUsage", "cacheDetails")
     provider.reply(Reply("x", usage=CHARGED))
     usages: list[Any] = []
 
@@ -159,7 +167,7 @@ def test_a_prompt_of_bedrocks_own_has_its_name_and_version(
     """With prompt management the model is named by a prompt."""
     arn = "arn:aws:bedrock:us-east-1:123456789012:prompt/PROMPT12345:3"
 
-    client.converse(modelId=arn, promptVariables={"name": {"text": "x"}})
+    client.converse(modelId=arn, messages=ASKED)
 
     known = known_of(recording)
     assert (known[semconv.PROMPT_NAME], known[semconv.PROMPT_VERSION]) == ("PROMPT12345", "3")
@@ -170,6 +178,7 @@ def test_thinking_and_tools_are_parts_of_the_answer(
     way: str, provider: FakeProvider, client: Any
 ) -> None:
     """With content on, and the tool's name as an event without."""
+    needs(client, "ContentBlock", "reasoningContent")
     reply = Reply("Looking.", reasoning="let me see", tool_calls=(ToolCall("find", {"q": "a"}),))
     provider.reply(reply)
 
@@ -427,12 +436,13 @@ def test_other_services_and_operations_are_no_model_calls(
     with pytest.raises(exceptions.ClientError):
         other.invoke(FunctionName="f", Payload=json.dumps(MESSAGE))
     other.close()
-    with pytest.raises(exceptions.ClientError):
-        client.apply_guardrail(
-            guardrailIdentifier="x",
-            guardrailVersion="1",
-            source="INPUT",
-            content=[{"text": {"text": "x"}}],
-        )
+    if hasattr(client, "apply_guardrail"):
+        with pytest.raises(exceptions.ClientError):
+            client.apply_guardrail(
+                guardrailIdentifier="x",
+                guardrailVersion="1",
+                source="INPUT",
+                content=[{"text": {"text": "x"}}],
+            )
 
     assert not recording.spans

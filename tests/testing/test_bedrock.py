@@ -87,6 +87,8 @@ def test_converse_tells_the_cache_beside_the_input(provider: FakeProvider, bedro
 
 def test_a_stream_has_the_blocks_of_the_whole_answer(provider: FakeProvider, bedrock: Any) -> None:
     """Thinking, text and tool use, in boto3's own events, with checksums that it verifies."""
+    if "reasoningContent" not in bedrock.meta.service_model.shape_for("ContentBlock").members:
+        pytest.skip("this version has no thinking")
     reply = Reply("Looking.", reasoning="let me see", tool_calls=(ToolCall("find", {"q": "a b"}),))
     provider.reply(reply, reply)
 
@@ -169,13 +171,13 @@ def test_embeddings(
 def test_errors_have_amazons_form(
     fault: Fault, kind: str, provider: FakeProvider, bedrock: Any
 ) -> None:
-    """The kind is in a header, and boto3 makes its own exception of it."""
+    """The kind is in a header, and boto3 makes an exception of it."""
     provider.fail(fault)
 
     with pytest.raises(exceptions.ClientError) as raised:
         bedrock.converse(modelId="m", messages=ASKED)
 
-    assert type(raised.value).__name__ == kind
+    assert raised.value.response["Error"]["Code"] == kind
     assert raised.value.response["ResponseMetadata"]["RequestId"] == "req_000001"
     assert not provider.ledger
 
