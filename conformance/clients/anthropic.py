@@ -295,9 +295,16 @@ def _connected() -> Any:
     return anthropic.Anthropic(api_key="sk-test")
 
 
+def _closes() -> bool:
+    """Whether a stream with an event that cannot be read is closed: before 0.78 it is not."""
+    major, minor = anthropic.__version__.split(".")[:2]
+    return (int(major), int(minor)) >= (0, 78)
+
+
 CLIENT = Client(
     name="anthropic",
     module="anthropic",
     integrations=(rows.INTEGRATION, *http.INTEGRATIONS, *bodies.INTEGRATIONS),
     ways=tuple(_ways()),
+    parses=_closes(),
 )
