@@ -299,6 +299,47 @@ def test_every_call_is_counted_once(
     assert_counted_once(place, sink, provider)
 
 
+LEFT = """
+import openai
+ASKED = dict(model="gpt-4o-mini", messages=MESSAGES, stream=True)
+
+def calls():
+    client = openai.OpenAI()
+    stream = client.chat.completions.create(**ASKED)
+    next(iter(stream))
+    stream.close()
+    with client.chat.completions.create(**ASKED) as stream:
+        for _ in stream:
+            break
+
+async def async_calls():
+    async with openai.AsyncOpenAI() as client:
+        stream = await client.chat.completions.create(**ASKED)
+        async for _ in stream:
+            break
+        await stream.close()
+"""
+
+
+@pytest.mark.parametrize("clients", ["own", "foreign"])
+def test_a_stream_that_is_left_has_its_tokens(
+    place: Any, sink: Any, provider: FakeProvider, clients: str
+) -> None:
+    """No instrumentation of others tells them; rows of ours inside know what arrived."""
+    result = run(place, sink, provider, LEFT, FLOWSPAN_CLIENTS=clients)
+
+    assert result.returncode == 0, result.stderr
+    provider.ledger.wait_for(3)
+    spans = place.stored_spans()
+    calls = [span["attrs"] for span in spans if span["kind"] == "llm"]
+    asked = provider.ledger.total().input_tokens
+    assert [attributes[semconv.USAGE_ESTIMATED] for attributes in calls] == [True] * 3
+    assert told(spans, semconv.USAGE_INPUT_TOKENS) == asked
+    assert sum(sink.sums(semconv.METRIC_LLM_CALLS).values()) == 3
+    assert_connected(spans)
+    assert spans[0]["attrs"][semconv.ROLLUP_INPUT_TOKENS] == asked
+
+
 RIVAL = """
 from functools import wraps
 

@@ -260,6 +260,17 @@ def test_where_others_go_first_rows_of_ours_inside_step_aside(foreign: Recording
     assert retries == 1
 
 
+def test_what_its_maker_does_not_say_is_known_from_rows_of_ours_inside(foreign: Recording) -> None:
+    """Tokens of a stream that was left, say: no instrumentation of others tells them."""
+    with guest(foreign, told={}):
+        Engine().call()
+
+    call = known(foreign.spans.one())
+    assert call[semconv.RESPONSE_ID] == "answer-1"
+    assert call[semconv.COST_USD] == pytest.approx(COST)
+    assert counted(foreign) == (1, 1000, 100)
+
+
 def test_of_two_inside_each_other_the_inner_one_owns(own: Recording) -> None:
     with guest(own, scope="outer", name="outer"), guest(own, scope="inner", name="inner"):
         pass

@@ -113,6 +113,8 @@ def _leave(guest: Guest, span: Span) -> None:
         return
     frame.attributes = {**(span.attributes or {}), **reading.names}
     frame.attributes.setdefault(semconv.KIND, reading.role.kind)
+    if frame.reports is not None:  # rows of ours inside heard what the provider said
+        reading = reading._replace(usage=frame.reports.added(reading.usage))
     ended_ns = span.end_time or time.time_ns()
     frame.started_ns -= int(reading.lasted * 1e9)
     _settle_error(frame, span)

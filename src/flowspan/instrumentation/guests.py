@@ -101,6 +101,11 @@ class GuestFrame(CallFrame):
         return self.role
 
     @property
+    def defers(self) -> bool:
+        """Whether it takes what rows of ours inside find out: where it goes first."""
+        return self.kind == "llm"
+
+    @property
     def layer(self) -> str:
         """The scope of its maker."""
         return self._guest[0]
@@ -127,11 +132,11 @@ class GuestFrame(CallFrame):
     def describe(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes on the span if it owns a model call, else on the frame around."""
         span = self._reference()
-        if self.adopted:
-            self._take(attributes)
-        elif self.kind == "llm" and span is not None and span.is_recording():
+        if self.kind == "llm" and span is not None and span.is_recording():
             clean = {key: cleaned(value) for key, value in attributes.items()}
             span.set_attributes({key: value for key, value in clean.items() if value is not None})
+        elif self.kind == "llm":
+            self._take(attributes)
         elif self.parent is not None:
             self.parent.describe(attributes)
 
