@@ -43,7 +43,7 @@ _SAME_CALLS: Final[Mapping[str, str]] = {
     "mistralai": "mistralai",
     "cohere": "cohere",
     "bedrock": "bedrock",
-    "huggingface_hub": "huggingface-hub",
+    "huggingface_hub": "huggingface_hub",
 }
 """Entry-point names of instrumentors by other distributions, with ``_`` for ``-``, and the
 integration of ours that is beside them."""
