@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import memory, startup, state, tracing
+from benchmarks import clients, memory, startup, state, tracing
 from benchmarks.imports import more_than_bare
 from benchmarks.result import Report
 from benchmarks.table import show, show_imports
@@ -20,6 +20,7 @@ PARTS: Final = {
     "state": state.measure,
     "startup": startup.measure,
     "memory": memory.measure,
+    "clients": clients.measure,
 }
 
 

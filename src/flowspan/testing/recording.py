@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -95,6 +96,12 @@ class Recording:
         return [] if self.patcher is None else self.patcher.statuses()
 
 
+@cache
+def _pricer() -> Pricer:
+    """One for the process: its price list is read once."""
+    return Pricer()
+
+
 def _point(point: Any) -> tuple[dict[str, Any], Any]:
     if hasattr(point, "value"):
         return dict(point.attributes), point.value
@@ -129,7 +136,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
         tracer=recording.tracer_provider.get_tracer("flowspan"),
         instruments=recording.instruments,
         outlet=EventOutlet("span", None),
-        hooks=(*hooks, CostHook(Pricer(), recording.instruments)) if priced else hooks,
+        hooks=(*hooks, CostHook(_pricer(), recording.instruments)) if priced else hooks,
         detail=detail,
         content=content,
         asks_for_usage=asks_for_usage,
