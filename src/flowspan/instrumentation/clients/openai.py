@@ -12,7 +12,8 @@ Conversations over a socket have a file of their own: :mod:`.openai_realtime`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from flowspan import semconv
@@ -60,12 +61,22 @@ class _Method(NamedTuple):
     name: str
     shape: Shape
     optional: bool = False
+    when: Callable[[Call], bool] | None = None
+
+
+def _asks_itself(call: Call) -> bool:
+    """Whether ``parse`` makes the request; in the oldest versions it calls ``create``, which does.
+
+    There ``create`` owns the call: it has the answer still when nothing could be made of it.
+    """
+    code = getattr(inspect.unwrap(call.function), "__code__", None) if call.function else None
+    return "create" not in getattr(code, "co_names", ())
 
 
 _METHODS: Final[tuple[_Method, ...]] = (
     _Method(_CHAT, "Completions", "create", CHAT),
     _Method(_CHAT, "Completions", "parse", CHAT, optional=True),
-    _Method(_BETA_CHAT, "Completions", "parse", CHAT, optional=True),
+    _Method(_BETA_CHAT, "Completions", "parse", CHAT, optional=True, when=_asks_itself),
     _Method(_RESPONSES, "Responses", "create", RESPONSES, optional=True),
     _Method(_RESPONSES, "Responses", "parse", RESPONSES, optional=True),
     _Method(_RESPONSES, "Responses", "compact", RESPONSES, optional=True),
@@ -220,6 +231,7 @@ def _row(targets: Sequence[str], method: _Method) -> Patch:  # noqa: C901 - a ta
         content=content,
         join=join,
         lazy=_observed,
+        when=method.when,
         optional=method.optional,
     )
 

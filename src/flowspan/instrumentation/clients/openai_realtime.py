@@ -12,7 +12,7 @@ import json
 import re
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
@@ -93,11 +93,24 @@ def _data(call: Call) -> Any:
     return call.argument("data", 0)
 
 
-def _type(call: Call) -> str:
-    data = _data(call)
+def _type_in(data: Any) -> str:
     head = data[:_HEAD].encode() if isinstance(data, str) else bytes(data[:_HEAD])
     found = _TYPE.search(head)
     return "" if found is None else found[1].decode()
+
+
+def _type(call: Call) -> str:
+    return _type_in(_data(call))
+
+
+def _glance(ends: dict[str, _End]) -> Callable[[Any, tuple[Any, ...], Mapping[str, Any]], bool]:
+    """Lets nearly all events pass: pieces of text and audio."""
+    telling = _NEWS | ends.keys()
+
+    def tells(_connection: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        return _type_in(args[0] if args else kwargs.get("data", b"")) in telling
+
+    return tells
 
 
 def _loaded(call: Call) -> Any:
@@ -235,6 +248,7 @@ def _rows() -> Iterator[Patch]:
                 kind="llm",
                 operation=reader.operation,
                 name=reader.name,
+                glance=_glance(ends),
                 when=_ends(ends),
                 began=reader.began,
                 request=reader.request,
