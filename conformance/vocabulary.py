@@ -54,6 +54,7 @@ class Way:
         format: The wire format in the provider's ledger: ``openai.chat``.
         operation: ``gen_ai.operation.name`` of its span.
         model: The model asked for; one that the price lists know, unless the provider is free.
+            Empty where a call names none.
         connect: Makes a client that talks to the provider.
         run: Makes the call with :data:`QUESTION`; a function, or a coroutine function if
             ``asynchronous``.  Returns the result, or an ``Opened`` if ``stream``.
@@ -71,6 +72,7 @@ class Way:
         plain: Whether the bytes that the provider sends reach the client as they are; it gets
             messages of protocol buffers otherwise, which are never broken.
         identified: Whether the client lets the ids of answers through.
+        reasoned: Whether it says why an answer ended.
         provider: ``gen_ai.provider.name``, where it is not that of the format.
         answer: What the provider must say, for a call that does not take any text.
         impatient: Makes a client that gives an answer up after ``PATIENCE_SECONDS``, and does not
@@ -96,6 +98,7 @@ class Way:
     ahead: bool = False
     plain: bool = True
     identified: bool = True
+    reasoned: bool = True
     provider: str | None = None
     answer: tuple[str, ...] = ANSWER
     impatient: Callable[[FakeProvider], Any] | None = None

@@ -139,7 +139,7 @@ def _ways() -> Iterator[Way]:
         streamed = f"{api.call}_stream"
         if api.streams and hasattr(owner, streamed):
             runs = generator(streamed, arguments)
-            more = {**shared, "stream": True, "reports": api.reports, "tries": 1}
+            more = {**shared, "stream": True, "reports": api.reports, "tries": 1, "lazy": True}
             yield from paired(runs, connects, call=streamed, **more)
 
 

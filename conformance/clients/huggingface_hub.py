@@ -57,6 +57,7 @@ def _chat_ways() -> Iterator[Way]:
         "can": can,
         "tries": _TRIES,
         "disconnect": _close,
+        "provider": "huggingface",
     }
     connects = _connects("/v1", as_model=False)
     for call in ("chat_completion", "chat.completions.create"):
@@ -77,7 +78,7 @@ def _text_ways() -> Iterator[Way]:
     }
     plain: dict[str, Any] = {"prompt": QUESTION}
     detailed: dict[str, Any] = {**plain, "details": True}
-    yield from paired(whole("text_generation", plain), connects, **shared)
+    yield from paired(whole("text_generation", plain), connects, reasoned=False, **shared)
     yield from paired(
         whole("text_generation", detailed), connects, variant="with details", **shared
     )
@@ -86,6 +87,7 @@ def _text_ways() -> Iterator[Way]:
         connects,
         stream=True,
         reports=False,
+        reasoned=False,
         **shared,
     )
     yield from paired(

@@ -31,7 +31,7 @@ class _Api:
     Attributes:
         resource: Its name on a client, and in the ledger.
         operation: Of its spans.
-        model: The model asked for; the agent's where only that is named.
+        model: The model asked for; none where only an agent is named.
         arguments: Of every call.
         method: What makes a call; streams are ``stream``.
         streams: Whether there are any.
@@ -113,6 +113,7 @@ def _pair(api: _Api, runs: Runs, method: str, **more: Any) -> Iterator[Way]:
         operation=api.operation,
         model=api.model,
         can=api.can,
+        provider="mistral_ai",
         **more,
     )
     closers: tuple[Callable[[Any], Any], ...] = (_close, _close_async)

@@ -76,7 +76,7 @@ def test_a_call_says_what_was_asked_and_what_answered(case: Case, provider: Fake
         semconv.KIND: "llm",
         semconv.OPERATION_NAME: way.operation,
         semconv.PROVIDER_NAME: way.provider or entry.provider,
-        semconv.REQUEST_MODEL: way.model,
+        semconv.REQUEST_MODEL: way.model or None,
         semconv.SERVER_ADDRESS: address.hostname,
         semconv.SERVER_PORT: address.port,
         semconv.TRANSPORT: case.client.transport,
@@ -85,8 +85,9 @@ def test_a_call_says_what_was_asked_and_what_answered(case: Case, provider: Fake
     assert {name: known.get(name) for name in wanted} == wanted
     assert known.get(semconv.RESPONSE_MODEL, entry.model) == entry.model
     assert known.get(semconv.PROVIDER_REQUEST_ID, entry.request_id) == entry.request_id
-    assert len(known.get(semconv.RESPONSE_FINISH_REASONS, ())) == generates(way)
-    assert span.name == f"{way.operation} {way.model}"
+    reasons = known.get(semconv.RESPONSE_FINISH_REASONS, ())
+    assert len(reasons) == (generates(way) and way.reasoned)
+    assert span.name == f"{way.operation} {way.model}".strip()
     assert span.kind is SpanKind.CLIENT
     assert span.status.status_code is StatusCode.UNSET
     assert semconv.STREAM_ABANDONED not in known

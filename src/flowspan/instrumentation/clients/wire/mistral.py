@@ -15,8 +15,17 @@ from flowspan.instrumentation.clients.wire import openai_chat
 from flowspan.instrumentation.clients.wire.openai_chat import SAMPLING
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS as OPENAI_EMBEDDINGS
 from flowspan.instrumentation.clients.wire.parts import message, parts_of
-from flowspan.instrumentation.clients.wire.reading import count, items, number, read, text, words
+from flowspan.instrumentation.clients.wire.reading import (
+    count,
+    items,
+    number,
+    read,
+    text,
+    word,
+    words,
+)
 from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules
+from flowspan.instrumentation.integration import AttributeValue
 from flowspan.usage import Usage
 
 _REQUEST: Final[Rules] = {
@@ -31,6 +40,13 @@ _REQUEST: Final[Rules] = {
 def _usage(body: Any) -> Usage | None:
     usage = read(body, "usage")
     return None if usage is None else Usage.of("mistral", usage)
+
+
+def _embedded(body: Any) -> dict[str, AttributeValue | None]:
+    return {
+        semconv.RESPONSE_ID: word(read(body, "id")),
+        semconv.RESPONSE_MODEL: word(read(body, "model")),
+    }
 
 
 def _matches_agent(body: Body) -> bool:
@@ -116,6 +132,7 @@ EMBEDDINGS: Final = replace(
     name="mistral.embeddings",
     provider="mistral_ai",
     request=_REQUEST,
+    response=_embedded,
     prompt=("input", "inputs"),
 )
 """``POST /v1/embeddings``; the SDK's keyword is ``inputs``."""
