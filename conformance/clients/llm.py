@@ -49,9 +49,31 @@ def _connect(kind: str, model: str) -> Callable[[FakeProvider], Any]:
     def connect(provider: FakeProvider) -> Any:
         made = getattr(openai_models, kind)(model, api_base=provider.openai_url)
         made.key = "sk-test"
-        return made
+        return _keeping(made)
 
     return connect
+
+
+def _keeping(model: Any) -> Any:
+    """Have the SDK's clients kept that a model makes, one for each call, and never closes."""
+    make, model.made = model.get_client, []
+
+    def get_client(*args: Any, **kwargs: Any) -> Any:
+        model.made.append(make(*args, **kwargs))
+        return model.made[-1]
+
+    model.get_client = get_client
+    return model
+
+
+def _disconnect(model: Any) -> None:
+    for client in model.made:
+        client.close()
+
+
+async def _disconnect_async(model: Any) -> None:
+    for client in model.made:
+        await client.close()
 
 
 # --- whole answers --------------------------------------------------------------------------------
@@ -151,36 +173,38 @@ def _chats(kind: str, wire: str, model: str = _CHAT, **more: Any) -> Iterator[Wa
         "operation": "chat",
         "model": model,
         "tries": 2,
+        "disconnect": _disconnect,
         **more,
     }
     variant = "" if kind == "Chat" else kind.lower()
     plain: dict[str, Any] = {**shared, "connect": _connect(kind, model), "variant": variant}
     yield Way(call="prompt", run=_prompt, **plain)
-    yield Way(call="prompt", run=_prompt_stream, stream=True, **plain)
+    yield Way(call="prompt", run=_prompt_stream, stream=True, lazy=True, **plain)
     yield Way(call="prompt", run=_read, **{**plain, "variant": f"{variant} text".strip()})
     yield Way(call="conversation.prompt", run=_conversation, **plain)
-    yield Way(call="conversation.prompt", run=_conversation_stream, stream=True, **plain)
+    yield Way(call="conversation.prompt", run=_conversation_stream, stream=True, lazy=True, **plain)
     yield Way(call="chain", run=_chain, **plain)
-    yield Way(call="chain", run=_chain_stream, stream=True, **plain)
+    yield Way(call="chain", run=_chain_stream, stream=True, lazy=True, **plain)
     if _EVENTS:
         events = {**plain, "variant": f"{variant} events".strip()}
-        yield Way(call="prompt", run=_events_stream, stream=True, **events)
+        yield Way(call="prompt", run=_events_stream, stream=True, lazy=True, **events)
     if not hasattr(openai_models, f"Async{kind}"):
         return
     later: dict[str, Any] = {
         **plain,
         "connect": _connect(f"Async{kind}", model),
+        "disconnect": _disconnect_async,
         "asynchronous": True,
     }
     yield Way(call="prompt", run=_async_prompt, **later)
-    yield Way(call="prompt", run=_async_prompt_stream, stream=True, **later)
+    yield Way(call="prompt", run=_async_prompt_stream, stream=True, lazy=True, **later)
     yield Way(call="prompt", run=_async_read, **{**later, "variant": f"{variant} text".strip()})
     yield Way(call="conversation.prompt", run=_async_conversation, **later)
     yield Way(call="chain", run=_async_chain, **later)
-    yield Way(call="chain", run=_async_chain_stream, stream=True, **later)
+    yield Way(call="chain", run=_async_chain_stream, stream=True, lazy=True, **later)
     if _EVENTS:
         events = {**later, "variant": f"{variant} events".strip()}
-        yield Way(call="prompt", run=_async_events_stream, stream=True, **events)
+        yield Way(call="prompt", run=_async_events_stream, stream=True, lazy=True, **events)
 
 
 def _embeddings() -> Iterator[Way]:
@@ -199,7 +223,7 @@ def _ways() -> Iterator[Way]:
     yield from _chats("Chat", "openai.chat", can=_ABILITIES)
     if _RESPONSES:
         yield from _chats("Responses", "openai.responses", can=_ABILITIES)
-    yield from _chats("Completion", "openai.completions", _TEXT, reports=False)
+    yield from _chats("Completion", "openai.completions", _TEXT)
     yield from _embeddings()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from flowspan.instrumentation.wrapped import Wrapped
 from flowspan.instrumentation.wrappers import wrapper_for
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from flowspan.instrumentation.machine import Site
     from flowspan.instrumentation.opening import Wrapper
-
-_NONE: Final = object()
 
 
 class _Held:
@@ -36,10 +34,8 @@ class _Held:
         self._within = frozenset(site.patch.within)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        del owner
         value = self.default if instance is None else vars(instance).get(self._name, self.default)
-        if value is _NONE:
-            holder = instance if owner is None else owner
-            raise AttributeError(f"{holder!r} has no attribute {self._name!r}")
         if instance is None or not callable(value) or not self._is_to_be_seen(sys._getframe(1)):  # noqa: SLF001 - the one door to the caller
             return value
         seen = functools.partial(_called, wrapper_for(self._site, value), instance)
@@ -85,21 +81,17 @@ class Holding:
         owner = self._owner()
         if owner is None or vars(owner).get(self._name) is not self._ours:
             return
-        if self._ours.default is _NONE:
-            delattr(owner, self._name)
-        else:
-            setattr(owner, self._name, self._ours.default)
+        setattr(owner, self._name, self._ours.default)
 
 
 def hold(owner: type, name: str, site: Site) -> Holding:
     """Watch an attribute of a class.
 
     Raises:
-        AttributeError: The class says nothing of such an attribute.
+        AttributeError: The class itself has no such attribute, as a default for its objects.
     """
-    default = vars(owner).get(name, _NONE)
-    if default is _NONE and name not in getattr(owner, "__annotations__", {}):
+    if name not in vars(owner):
         raise AttributeError(f"{owner.__name__} has no {name}")
-    ours = _Held(name, default, site)
+    ours = _Held(name, vars(owner)[name], site)
     setattr(owner, name, ours)
     return Holding(owner, name, ours)

@@ -15,7 +15,7 @@ calls a method of a response, because nearly all of them would make the call.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from flowspan.instrumentation.clients.llm import asking, embedding, templates, toolcalls
 from flowspan.instrumentation.integration import Integration, Patch
@@ -23,10 +23,9 @@ from flowspan.instrumentation.integration import Integration, Patch
 _MODELS: Final = "llm.models"
 
 
-def _asking(target: str, *, moved: tuple[str, ...] = (), subclasses: bool = False) -> Patch:
+def _asking(target: str, **more: Any) -> Patch:
     return Patch(
         target=f"{_MODELS}:{target}",
-        moved=tuple(f"{_MODELS}:{path}" for path in moved),
         kind="llm",
         name=asking.model_name,
         request=asking.request,
@@ -38,8 +37,8 @@ def _asking(target: str, *, moved: tuple[str, ...] = (), subclasses: bool = Fals
         content=asking.content,
         join=asking.Joined,
         when=asking.is_unread,
-        subclasses=subclasses,
         defers=True,
+        **more,
     )
 
 
@@ -55,7 +54,8 @@ def _chain(target: str, *, optional: bool = False) -> Patch:
 
 
 _PATCHES: Final = (
-    _asking("Response._iter_events", moved=("Response.__iter__",)),
+    _asking("Response._iter_events", optional=True),
+    _asking("Response.__iter__", glance=asking.runs_the_model),
     _asking("AsyncModel.execute", subclasses=True),
     _asking("AsyncKeyModel.execute", subclasses=True),
     _chain("ChainResponse.__iter__"),

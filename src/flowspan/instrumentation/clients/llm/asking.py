@@ -84,6 +84,11 @@ def _model(call: Call) -> Any:
     return call.instance.model if _is_response(call.instance) else call.instance
 
 
+def runs_the_model(response: Any, _args: Any, _kwargs: Any) -> bool:
+    """Whether iterating runs the model itself, as in versions without ``_iter_events``."""
+    return not hasattr(response, "_iter_events")
+
+
 def is_unread(call: Call) -> bool:
     """Whether iterating asks the model: of a finished response it gives the same chunks again."""
     return not getattr(_response(call), "_done", False)
