@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.trace import StatusCode
 
@@ -446,3 +447,52 @@ def test_other_services_and_operations_are_no_model_calls(
             )
 
     assert not recording.spans
+
+
+# --- plain HTTP -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _named_host(provider: FakeProvider) -> Iterator[None]:
+    http.configure((provider.url.removeprefix("http://"),))
+    yield
+    http.configure()
+
+
+@pytest.mark.usefixtures("_named_host")
+@pytest.mark.parametrize("verb", ["converse", "converse-stream"])
+def test_a_program_may_write_its_requests_itself(
+    verb: str, provider: FakeProvider, recording: Recording
+) -> None:
+    """With a key of Bedrock's own no client is needed; frames are read below it as well."""
+    provider.reply(Reply("Once upon a time", usage=CHARGED))
+
+    url = f"{provider.url}/model/us.amazon.nova-lite-v1%3A0/{verb}"
+    response = httpx.post(url, json={"messages": ASKED})
+
+    assert response.status_code == 200
+    known = known_of(recording)
+    assert known[semconv.TRANSPORT] == "http"
+    assert known[semconv.REQUEST_MODEL] == NOVA
+    assert known[semconv.PROVIDER_NAME] == "aws.bedrock"
+    assert known[semconv.USAGE_INPUT_TOKENS] == 120
+    assert known[semconv.USAGE_OUTPUT_TOKENS] == 34
+    assert known[semconv.RESPONSE_FINISH_REASONS] == ("end_turn",)
+    assert semconv.USAGE_ESTIMATED not in known
+
+
+@pytest.mark.usefixtures("_named_host")
+@pytest.mark.parametrize("verb", ["invoke", "invoke-with-response-stream"])
+def test_each_family_is_known_over_plain_http(
+    verb: str, provider: FakeProvider, recording: Recording
+) -> None:
+    """The members of the request tell it."""
+    provider.reply(Reply("Once upon a time", usage=PLAIN))
+
+    httpx.post(f"{provider.url}/model/{CLAUDE}/{verb}", json=MESSAGE)
+
+    known = known_of(recording)
+    assert known[semconv.REQUEST_MODEL] == CLAUDE
+    assert known[semconv.USAGE_INPUT_TOKENS] == 120
+    assert known[semconv.USAGE_OUTPUT_TOKENS] == 34
+    assert known[semconv.RESPONSE_ID] == "msg_000001"

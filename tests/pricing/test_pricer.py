@@ -222,6 +222,11 @@ class TestNames:
             ("mistral_ai", "mistral-large-latest", ("mistral", "mistral-large")),
             ("gcp.gemini", "models/gemini-2.5-flash", ("google", "gemini-2.5-flash")),
             (
+                "aws.bedrock",
+                "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
+                ("aws", "amazon.nova-lite-v1:0"),
+            ),
+            (
                 "gcp.vertex_ai",
                 "publishers/google/models/gemini-2.5-flash",
                 ("google", "gemini-2.5-flash"),
