@@ -100,6 +100,20 @@ def _anthropic() -> Iterator[Asked]:
     yield message._replace(body={**message.body, "stream": True}, stream=True)
 
 
+def _cohere() -> Iterator[Asked]:
+    chat = Asked(
+        "cohere.chat",
+        "/v2/chat",
+        {"model": "command-r-plus", "messages": _SAID},
+        can=frozenset({"tools"}),
+    )
+    yield chat
+    yield chat._replace(body={**chat.body, "stream": True}, stream=True)
+    older = Asked("cohere.v1.chat", "/v1/chat", {"model": "command-r-plus", "message": QUESTION})
+    yield older
+    yield older._replace(body={**older.body, "stream": True}, stream=True)
+
+
 def _ollama() -> Iterator[Asked]:
     # It streams unless told not to.
     chat = Asked(
@@ -145,5 +159,5 @@ def _gemini() -> Iterator[Asked]:
 
 def asked() -> Iterator[Asked]:
     """Every request."""
-    for each in (*_openai(), *_anthropic(), *_gemini(), *_ollama()):
+    for each in (*_openai(), *_anthropic(), *_gemini(), *_cohere(), *_ollama()):
         yield each._replace(model=each.model or str(each.body.get("model", "")))

@@ -63,20 +63,14 @@ def _read_into(call: Call, result: Any) -> tuple[Any, bool]:
     return bytes(buffer[: result or 0]), over or (closed is not None and closed())
 
 
-def _read_async(call: Call, result: Any) -> tuple[Any, bool]:
-    """``read(n)`` of aiohttp; everything is read by calling ``readany``, which reports it."""
-    return result, not result and call.argument("n", 0) != 0
+def _from_stream(call: Call, result: Any) -> tuple[Any, bool]:
+    """The methods of aiohttp's stream, which knows its end."""
+    return result, call.instance.at_eof()
 
 
-def _read_chunk(_call: Call, result: Any) -> tuple[Any, bool]:
+def _read_chunk(call: Call, result: Any) -> tuple[Any, bool]:
     """``readchunk`` of aiohttp: the bytes, and whether a chunk of the transfer ends there."""
-    data, ends = result
-    return data, not data and not ends
-
-
-def _no_wait(call: Call, result: Any) -> tuple[Any, bool]:
-    """``read_nowait`` of aiohttp, where nothing means nothing yet."""
-    return result, not result and call.instance.at_eof()
+    return result[0], call.instance.at_eof()
 
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -106,11 +100,11 @@ _URLLIB3: Final = (
 )
 _AIOHTTP: Final = (
     # read(), text(), json() and every way of iterating go through these.
-    _Row("streams:StreamReader.read", "take", _read_async),
-    _Row("streams:StreamReader.readany", "take"),
-    _Row("streams:StreamReader.readuntil", "take"),
+    _Row("streams:StreamReader.read", "take", _from_stream),
+    _Row("streams:StreamReader.readany", "take", _from_stream),
+    _Row("streams:StreamReader.readuntil", "take", _from_stream),
     _Row("streams:StreamReader.readchunk", "take", _read_chunk),
-    _Row("streams:StreamReader.read_nowait", "take", _no_wait),
+    _Row("streams:StreamReader.read_nowait", "take", _from_stream),
     _Row("client_reqrep:ClientResponse.close", "close"),
     _Row("client_reqrep:ClientResponse.release", "close"),
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.clients.wire import (
+    cohere,
     gemini,
     gemini_embeddings,
     gemini_interactions,
@@ -36,6 +37,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     *(gemini.GENERATE, gemini_embeddings.EMBEDDINGS, gemini_embeddings.PREDICTIONS),
     gemini_interactions.INTERACTIONS,
     *(CONVERSE, *INVOKED),
+    *(cohere.CHAT, cohere.EMBED, cohere.CHAT_V1, cohere.GENERATE),
     *(mistral.CHAT, mistral.AGENTS, mistral.FIM, mistral.EMBEDDINGS),
 )
 """The formats, in the order in which a body is tried where only its shape can tell."""

@@ -31,8 +31,6 @@ _HALF_A_SIGN: Final = (b"", b"\x1f", b"\x78")
 _MOST_INFLATED: Final = 16_000_000
 """Bytes that one compressed chunk may become; beyond that nothing more is read."""
 _BEFORE_BODY: Final = b"\r\n\t " + BYTE_ORDER_MARK
-_FIELDS: Final = (b"data:", b"event:")
-_END_OF_EVENT: Final = b"\n\n"
 _MOST_KEPT: Final = 512
 """Events kept for their marks; a server may mark every one."""
 _MOST_BYTES: Final = 64_000_000
@@ -46,6 +44,7 @@ class BodyJoiner:
         "_answer",
         "_end",
         "_every",
+        "_field",
         "_held",
         "_inflate",
         "_kept",
@@ -59,7 +58,6 @@ class BodyJoiner:
         "_search",
         "_shape",
         "_split",
-        "_starts",
         "_under_way",
         "_words",
     )
@@ -76,8 +74,7 @@ class BodyJoiner:
         self._plain = not content
         self._under_way = False  # from now on nearly all chunks are pieces of text
         self._split: EventSplitter | LineSplitter | MessageSplitter = EventSplitter()
-        self._starts: tuple[bytes, ...] = _FIELDS
-        self._end = _END_OF_EVENT
+        self._field, self._end = b"data:", b"\n\n"
         self._inflate: Any = None
         self._every = content and not shape.marks.bulky
         self._kept: list[bytes] = []
@@ -119,13 +116,13 @@ class BodyJoiner:
 
     def _is_text(self, chunk: bytes) -> bool:
         """Account for a chunk that is one event with one piece of text, as nearly all are."""
-        if self._split.pending or not chunk.startswith(self._starts):
-            return False
         end = self._end
-        if chunk.find(end) != len(chunk) - len(end):
+        if self._split.pending or chunk.find(end) != len(chunk) - len(end):
             return False
         found = self._search(chunk)
         if found is None or self._scanner.role(found) != "text":
+            return False
+        if not chunk.startswith(self._field, chunk.rfind(b"\n", 0, found.start()) + 1):
             return False
         start = found.end()
         if self._search(chunk, start) is not None:
@@ -171,7 +168,7 @@ class BodyJoiner:
             return b""
         if start.startswith(_AWS_MESSAGE):
             self._split = MessageSplitter()
-            self._starts = ()
+            self._plain = False
         if start.startswith((b"{", b"[")):
             return self._begin_json(start)
         self._mode = "events"
@@ -189,7 +186,7 @@ class BodyJoiner:
         else:
             self._mode = "events"
             self._split = LineSplitter()
-            self._starts, self._end = (b"{",), b"\n"
+            self._field, self._end = b"{", b"\n"
             return self._without_pieces(start)
         return b""
 
