@@ -42,8 +42,8 @@ class FakeProvider(ProviderAddress):
             client.chat.completions.create(model="gpt-5-mini", messages=[...])
             assert provider.ledger.total().output_tokens == 2
 
-    It serves any path that ends in ``/chat/completions``, ``/responses``, ``/embeddings`` or
-    ``/messages`` and asks for no key.  What answers a request, first that applies:
+    It serves the paths of all its formats (``testing.wire``), whatever stands before them, OpenAI's
+    realtime sockets too, and asks for no key.  What answers a request, first that applies:
 
     1. a fault of ``fail(...)``; one in the answer's place (a status, a reset) uses up no reply;
     2. the next reply of ``reply(...)``;
