@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
@@ -112,6 +113,16 @@ def _connect_async(provider: FakeProvider) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=provider.openai_url, api_key="sk-test")
 
 
+def _azure(provider: FakeProvider, **more: Any) -> openai.AzureOpenAI:
+    place: dict[str, Any] = {"azure_endpoint": provider.url, "api_version": "2025-01-01"}
+    return openai.AzureOpenAI(**place, api_key="test", **more)
+
+
+def _azure_async(provider: FakeProvider, **more: Any) -> openai.AsyncAzureOpenAI:
+    place: dict[str, Any] = {"azure_endpoint": provider.url, "api_version": "2025-01-01"}
+    return openai.AsyncAzureOpenAI(**place, api_key="test", **more)
+
+
 def _impatient(provider: FakeProvider) -> openai.OpenAI:
     return _connect(provider).with_options(timeout=PATIENCE_SECONDS, max_retries=0)
 
@@ -146,7 +157,17 @@ _VARIANTS: Final = (
 """Name, what stands before the method, and how it is called whole and streamed."""
 
 
-def _paired(api: _Api, call: str, runs: calls.Runs, **more: Any) -> Iterator[Way]:
+_OF_OPENAI: Final = ((_connect, _impatient), (_connect_async, _impatient_async))
+_OF_AZURE: Final = (
+    (_azure, partial(_azure, timeout=PATIENCE_SECONDS, max_retries=0)),
+    (_azure_async, partial(_azure_async, timeout=PATIENCE_SECONDS, max_retries=0)),
+)
+"""What makes a synchronous and an asynchronous client, and those that do not wait."""
+
+
+def _paired(
+    api: _Api, call: str, runs: calls.Runs, connects: Any = _OF_OPENAI, **more: Any
+) -> Iterator[Way]:
     shared: dict[str, Any] = {
         "call": call,
         "format": api.format,
@@ -157,15 +178,28 @@ def _paired(api: _Api, call: str, runs: calls.Runs, **more: Any) -> Iterator[Way
         "tries": 2,
         **more,
     }
-    run, run_async = runs
-    yield Way(**shared, connect=_connect, impatient=_impatient, run=run)
-    yield Way(
-        **shared,
-        connect=_connect_async,
-        impatient=_impatient_async,
-        run=run_async,
-        asynchronous=True,
-    )
+    for asynchronous, (run, (connect, impatient)) in enumerate(zip(runs, connects, strict=True)):
+        yield Way(
+            **shared,
+            connect=connect,
+            impatient=impatient,
+            run=run,
+            asynchronous=bool(asynchronous),
+        )
+
+
+def _at_azure(api: _Api) -> Iterator[Way]:
+    """The same methods of the clients for Azure, where the model is a deployment."""
+    path = f"{api.resource}.{api.method}"
+    shared: dict[str, Any] = {
+        "call": f"AzureOpenAI.{path}",
+        "connects": _OF_AZURE,
+        "provider": "azure.ai.openai",
+    }
+    yield from _paired(api, runs=calls.whole(path, api.known), **shared)
+    if api.streamed is not None:
+        runs = calls.stream(path, {**api.known, **api.streamed, "stream": True})
+        yield from _paired(api, runs=runs, stream=True, **shared)
 
 
 def _plain(api: _Api) -> Iterator[Way]:
@@ -199,6 +233,8 @@ def _ways() -> Iterator[Way]:
         yield from _plain(api)
         if api.helpers:
             yield from _helped(api)
+    for api in (_CHAT, _EMBEDDINGS):
+        yield from _at_azure(api)
     yield from media.ways((_connect, _connect_async), _close)
 
 
