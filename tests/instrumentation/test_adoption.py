@@ -48,6 +48,9 @@ class Engine:
     def call(self, work: Any = None, model: str = MODEL) -> Any:
         return None if work is None else work()
 
+    def library(self, work: Any) -> Any:
+        return work()
+
     def remark(self) -> None:
         pass
 
@@ -75,6 +78,7 @@ ENGINE = Integration(
             response=_answer,
             usage=_usage,
         ),
+        Patch(target=f"{TARGET}.library", kind="llm", name=MODEL, defers=True),
         Patch(target=f"{TARGET}.remark", before=lambda _: (Event(semconv.EVENT_RETRY),)),
     ),
     engine="engine",
@@ -269,6 +273,21 @@ def test_what_its_maker_does_not_say_is_known_from_rows_of_ours_inside(foreign: 
     assert call[semconv.RESPONSE_ID] == "answer-1"
     assert call[semconv.COST_USD] == pytest.approx(COST)
     assert counted(foreign) == (1, 1000, 100)
+
+
+@pytest.mark.parametrize("clients", ["own", "foreign"])
+def test_a_library_of_ours_hears_of_each_call_once_though_a_guest_is_between(clients: Any) -> None:
+    """Below the guest an SDK's row and an HTTP library's see the same call."""
+    with record(ENGINE, priced=True, clients=clients) as recording:
+
+        def work() -> None:
+            with guest(recording):
+                Engine().call(Engine().call)
+
+        Engine().library(work)
+
+    assert known(recording.spans.one("guest"))[semconv.KIND] == "internal"
+    assert counted(recording) == (1, 1000, 100)
 
 
 def test_of_two_inside_each_other_the_inner_one_owns(own: Recording) -> None:

@@ -193,6 +193,8 @@ class CallFrame:
 
     def is_nearest(self, span: Any) -> bool:
         """Whether ``span`` is this call's, or was current when it began without one."""
+        if self._span is None and span is self._outer.get(SPAN_KEY):
+            return True
         return span is self._span or span is self._around
 
     def elapsed_ns(self) -> int:

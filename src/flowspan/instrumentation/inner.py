@@ -137,14 +137,9 @@ class Inner(Invocation):
         self._reports.began(self)
         return self
 
-    @property
-    def place(self) -> int | None:
-        """Where the owner began."""
-        return self._owner.place
-
     def is_nearest(self, span: Any) -> bool:
-        """Whether ``span`` is the owner's."""
-        return self._owner.is_nearest(span)
+        """Whether ``span`` is the owner's, or one between that is somebody else's."""
+        return super().is_nearest(span) or self._owner.is_nearest(span)
 
     def materialise(self) -> Context:
         """The context of the owner's span."""
