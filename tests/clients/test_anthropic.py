@@ -263,6 +263,41 @@ def test_each_turn_of_a_tool_runner_is_a_call(
     ]
 
 
+def test_a_model_that_another_one_stands_in_for_was_paid_for_as_well(
+    provider: FakeProvider, recording: Recording
+) -> None:
+    """Middleware asks a second model after a refusal; each request has its own tokens."""
+    middleware = pytest.importorskip("anthropic.lib.middleware")
+    refused = Usage(input_tokens=100, output_tokens=3)
+    provider.reply(Reply(refusal="no", usage=refused), Reply("Once", usage=CHARGED))
+    fallback = middleware.BetaRefusalFallbackMiddleware([{"model": "claude-of-yesterday"}])
+    url = provider.anthropic_url
+
+    with anthropic.Anthropic(base_url=url, api_key="x", middleware=[fallback]) as client:
+        client.beta.messages.create(**ARGUMENTS)
+
+    assert [span.name for span in recording.spans] == [f"chat {MODEL}", "chat claude-of-yesterday"]
+    used = [attributes_of(span)[semconv.USAGE_INPUT_TOKENS] for span in recording.spans]
+    assert used == [entry.usage.input_tokens for entry in provider.ledger] == [100, 120]
+
+
+def test_an_answer_of_a_middleware_costs_nothing(
+    provider: FakeProvider, recording: Recording
+) -> None:
+    """It may be one that was kept; nobody was asked."""
+    pytest.importorskip("anthropic.lib.middleware")
+    kept = anthropic.types.Message.model_construct(id="msg_kept")
+    url = provider.anthropic_url
+
+    with anthropic.Anthropic(
+        base_url=url, api_key="x", middleware=[lambda _request, _next: kept]
+    ) as client:
+        assert client.messages.create(**ARGUMENTS) is kept
+
+    assert not provider.requests
+    assert not list(recording.spans)
+
+
 # --- failures -----------------------------------------------------------------------------------
 
 

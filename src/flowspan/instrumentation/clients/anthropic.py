@@ -71,7 +71,9 @@ def _shape(call: Call) -> Shape:
 
 
 def _is_model_call(call: Call) -> bool:
-    return _shape_of(call) is not None
+    # A client's middleware may ask several models in one call, or none.  There each request is a
+    # call of its own, seen by its HTTP library, so that what was charged is counted, and no more.
+    return _shape_of(call) is not None and not getattr(call.instance, "_middleware", ())
 
 
 def _body(call: Call) -> Mapping[str, Any]:
