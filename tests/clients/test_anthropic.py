@@ -281,6 +281,29 @@ def test_a_model_that_another_one_stands_in_for_was_paid_for_as_well(
     assert used == [entry.usage.input_tokens for entry in provider.ledger] == [100, 120]
 
 
+def test_a_platforms_client_with_middleware_is_seen_as_well(
+    provider: FakeProvider, recording: Recording
+) -> None:
+    """On Vertex the path names the model."""
+    pytest.importorskip("anthropic.lib.middleware")
+    place = {"region": "europe-west1", "project_id": "p", "access_token": "t"}
+    provider.reply(Reply("Once", usage=CHARGED))
+
+    with (
+        anthropic.AnthropicVertex(
+            base_url=f"{provider.url}/v1", middleware=[lambda asked, ask: ask(asked)], **place
+        ) as client,
+        client.messages.stream(**ARGUMENTS) as stream,
+    ):
+        stream.until_done()
+
+    known = known_of(recording)
+    assert known[semconv.PROVIDER_NAME] == "gcp.vertex_ai"
+    assert known[semconv.TRANSPORT] == "http"
+    assert known[semconv.USAGE_INPUT_TOKENS] == 120
+    assert known[semconv.USAGE_OUTPUT_TOKENS] == 34
+
+
 def test_an_answer_of_a_middleware_costs_nothing(
     provider: FakeProvider, recording: Recording
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from flowspan import semconv
@@ -150,3 +151,28 @@ MESSAGES: Final = Shape(
     tools=_tools,
 )
 """``POST …/messages``."""
+
+
+# --- Vertex ---------------------------------------------------------------------------------------
+
+
+def _matches_vertex(body: Body) -> bool:
+    return isinstance(body.get("anthropic_version"), str) and isinstance(body.get("messages"), list)
+
+
+def _model_of_vertex(path: str, _body: Body) -> str | None:
+    return path.partition("/publishers/anthropic/models/")[2].partition(":")[0] or None
+
+
+VERTEX: Final = replace(
+    MESSAGES,
+    name="vertex.messages",
+    provider="gcp.vertex_ai",
+    own=True,
+    header="",
+    paths=(":rawPredict", ":streamRawPredict"),
+    matches=_matches_vertex,
+    model=_model_of_vertex,
+    streams=lambda path, _body: path.endswith(":streamRawPredict"),
+)
+"""``POST …/publishers/anthropic/models/{model}:rawPredict`` and ``:streamRawPredict``."""

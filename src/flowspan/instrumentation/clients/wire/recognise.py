@@ -19,7 +19,7 @@ from flowspan.instrumentation.clients.wire import (
     mistral,
     ollama,
 )
-from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
+from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES, VERTEX
 from flowspan.instrumentation.clients.wire.bedrock_converse import CONVERSE
 from flowspan.instrumentation.clients.wire.bedrock_invoke import INVOKED
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
@@ -36,7 +36,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     *(ollama.CHAT, ollama.GENERATE, ollama.EMBED, ollama.EMBEDDINGS),
     *(gemini.GENERATE, gemini_embeddings.EMBEDDINGS, gemini_embeddings.PREDICTIONS),
     gemini_interactions.INTERACTIONS,
-    *(CONVERSE, *INVOKED),
+    *(VERTEX, CONVERSE, *INVOKED),
     *(cohere.CHAT, cohere.EMBED, cohere.CHAT_V1, cohere.GENERATE),
     *(mistral.CHAT, mistral.AGENTS, mistral.FIM, mistral.EMBEDDINGS),
 )
