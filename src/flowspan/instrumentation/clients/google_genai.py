@@ -141,7 +141,12 @@ class _ChunkJoiner(BodyJoiner):
     def add(self, chunk: Any) -> bool:
         """Take a chunk; one without an event in it is none."""
         body = json.dumps(chunk) if isinstance(chunk, Mapping) else getattr(chunk, "body", None)
-        return super().add(f"data: {body}\n\n") if body else False
+        if not body:
+            return False
+        if self._mode != "events":
+            return super().add(f"data: {body}\n\n")
+        self._event(body.encode())
+        return True
 
 
 def _response(call: Call, result: Any) -> Attributes:

@@ -113,7 +113,7 @@ def _deltas(step: Json) -> Iterator[Json]:
 def _frames(answer: Answer) -> Iterator[Frame]:
     yield _frame("interaction.created", interaction=_head(answer, "in_progress"))
     for index, step in enumerate(_steps(answer)):
-        begun = {name: step[name] for name in ("type", "id", "name") if name in step}
+        begun: Json = {name: step[name] for name in ("type", "id", "name") if name in step}
         if "arguments" in step:
             begun["arguments"] = {}
         yield _frame("step.start", index=index, step=begun)

@@ -98,7 +98,8 @@ class OpenAIApiProxy:
         # The real engine leaves transport and address to the SDK: gRPC, to Google.
         base = os.environ.get("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com")
         genai.configure(api_key="none", transport="rest", client_options={"api_endpoint": base})
-        system, said = None, []
+        system: Any = None
+        said: list[dict[str, Any]] = []
         for message in body["messages"]:
             if message["role"] == "system":
                 system = message["content"]
