@@ -17,6 +17,9 @@ MODEL = "gemini-2.5-flash"
 ASKED = {"contents": [{"role": "user", "parts": [{"text": "Tell me a story please"}]}]}
 CHARGED = Usage(input_tokens=120, output_tokens=34, cache_read_tokens=100, reasoning_tokens=20)
 
+pytestmark = pytest.mark.filterwarnings("ignore:The `dict` method is deprecated")
+"""What the SDK's older versions make of newer versions of pydantic."""
+
 
 @pytest.fixture
 def google(provider: FakeProvider) -> genai.Client:

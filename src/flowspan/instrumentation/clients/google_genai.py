@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from flowspan import semconv
+from flowspan.instrumentation.clients.methods import salvaged
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.gemini import GENERATE
@@ -177,6 +178,11 @@ def _join(call: Call) -> BodyJoiner:
     return _ChunkJoiner(_known(call).shape, content=call.content)
 
 
+def _salvage(call: Call, _error: BaseException) -> Answer | None:
+    """What arrived all the same: before version 1.23 the SDK parses it inside the call."""
+    return salvaged(_known(call).shape, call)
+
+
 def _failure(_call: Call, error: BaseException) -> Attributes:
     return {semconv.HTTP_STATUS_CODE: count(getattr(error, "code", None))}
 
@@ -204,13 +210,13 @@ def _rows() -> Iterator[Patch]:
     for method, streams in _METHODS:
         yield Patch(
             target=f"{_CLIENT}:BaseApiClient.{method}",
-            moved=(f"{_CLIENT}:ApiClient.{method}",),
             kind="llm",
             operation=_operation,
             name=_model,
             request=_request,
             response=_response,
             failure=_failure,
+            salvage=_salvage,
             usage=_usage,
             tools=_tools,
             outcome=_outcome,
@@ -223,4 +229,4 @@ def _rows() -> Iterator[Patch]:
     yield Patch(target=f"{_INVOKE}_async", kind="tool", name=_tool, optional=True)
 
 
-INTEGRATION: Final = Integration("google-genai", "google-genai>=1", tuple(_rows()))
+INTEGRATION: Final = Integration("google-genai", "google-genai>=1.24", tuple(_rows()))
