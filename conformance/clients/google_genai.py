@@ -24,6 +24,8 @@ from flowspan.testing import FakeProvider
 
 _MODEL: Final = "gemini-2.5-flash"
 _EMBEDDER: Final = "gemini-embedding-001"
+_LIMITS_AIOHTTP: Final = int(genai.__version__.partition(".")[0]) > 1
+"""Version 1 has aiohttp wait as long as it takes, once it is connected."""
 _CONTENT: Final[dict[str, Any]] = {
     "format": "gemini.generate_content",
     "operation": "generate_content",
@@ -137,11 +139,14 @@ def _opened_async(stream: AsyncIterator[Any]) -> Opened:
 def _both(
     connect: Callable[..., genai.Client], run: Any, run_async: Any, **shared: Any
 ) -> Iterator[Way]:
-    if connect is not _connect_trying_twice:  # it would not give up
-        shared["impatient"] = partial(connect, timeout=int(PATIENCE_SECONDS * 1000))
+    in_a_hurry = partial(connect, timeout=int(PATIENCE_SECONDS * 1000))
+    hurries = connect is not _connect_trying_twice  # it would not give up
     shared["lazy"] = shared.get("stream", False)
-    yield Way(connect=connect, run=run, disconnect=_close, **shared)
-    yield Way(connect=connect, run=run_async, disconnect=_close_async, asynchronous=True, **shared)
+    sync = {**shared, "impatient": in_a_hurry if hurries else None}
+    yield Way(connect=connect, run=run, disconnect=_close, **sync)
+    hurries = hurries and _LIMITS_AIOHTTP
+    awaited = {**shared, "impatient": in_a_hurry if hurries else None, "asynchronous": True}
+    yield Way(connect=connect, run=run_async, disconnect=_close_async, **awaited)
 
 
 def _ways_of_content(connect: Callable[..., genai.Client], **shared: Any) -> Iterator[Way]:
