@@ -82,5 +82,7 @@ def _failed(call: Call, error: BaseException) -> Attributes:
 
 def _failure_of(call: Call) -> str:
     """Where a failure is noted: what an SDK asks beside its call, by GET, is no attempt of it."""
-    method = getattr(call.argument("request", 0), "method", "")
-    return f"http.failed.{method}"
+    sent = call.argument("request", 0)
+    # Some libraries send a request, others are given its method first.
+    method = getattr(sent, "method", None) or call.argument("method", 0)
+    return f"http.failed.{method.upper() if isinstance(method, str) else ''}"
