@@ -46,9 +46,16 @@ def generator(path: str, arguments: Mapping[str, Any]) -> Runs:
     return run, run_async
 
 
-def paired(runs: Runs, connects: Connects, **more: Any) -> Iterator[Way]:
+def paired(
+    runs: Runs, connects: Connects, *, impatient: Connects | None = None, **more: Any
+) -> Iterator[Way]:
     """The sync and the async way of one call."""
     shared: dict[str, Any] = more
-    (run, run_async), (connect, connect_async) = runs, connects
-    yield Way(**shared, connect=connect, run=run)
-    yield Way(**shared, connect=connect_async, run=run_async, asynchronous=True)
+    for number, run in enumerate(runs):
+        yield Way(
+            **shared,
+            connect=connects[number],
+            impatient=None if impatient is None else impatient[number],
+            run=run,
+            asynchronous=number == 1,
+        )

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from conformance.running import Runs, paired, whole
-from conformance.vocabulary import QUESTION, Ability, Client, Opened, Way
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import mistralai as rows
 from flowspan.testing import FakeProvider
@@ -83,6 +83,11 @@ def _connect(provider: FakeProvider) -> Any:
     return Mistral(api_key="test", server_url=provider.mistral_url)
 
 
+def _impatient(provider: FakeProvider) -> Any:
+    patience = int(PATIENCE_SECONDS * 1000)
+    return Mistral(api_key="test", server_url=provider.mistral_url, timeout_ms=patience)
+
+
 def _close(client: Any) -> Any:
     """The client has no method for it: it closes what it made when it is left or dropped."""
     return client.__exit__(None, None, None)
@@ -108,6 +113,7 @@ def _pair(api: _Api, runs: Runs, method: str, **more: Any) -> Iterator[Way]:
     ways = paired(
         runs,
         (_connect, _connect),
+        impatient=(_impatient, _impatient),
         call=f"{api.resource}.{method}",
         format=f"mistral.{api.resource}",
         operation=api.operation,

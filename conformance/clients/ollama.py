@@ -8,7 +8,7 @@ from typing import Any, Final
 import ollama
 
 from conformance.running import Runs, generator, paired, whole
-from conformance.vocabulary import QUESTION, Ability, Client, Way
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import ollama as rows
 from flowspan.testing import FakeProvider
@@ -31,6 +31,14 @@ def _connect_async(provider: FakeProvider) -> ollama.AsyncClient:
     return ollama.AsyncClient(host=provider.url)
 
 
+def _impatient(provider: FakeProvider) -> ollama.Client:
+    return ollama.Client(host=provider.url, timeout=PATIENCE_SECONDS)
+
+
+def _impatient_async(provider: FakeProvider) -> ollama.AsyncClient:
+    return ollama.AsyncClient(host=provider.url, timeout=PATIENCE_SECONDS)
+
+
 def _close(client: Any) -> Any:
     """Older versions have no method for it."""
     http_client = client._client  # noqa: SLF001
@@ -41,6 +49,7 @@ def _pair(runs: Runs, call: str, operation: str, **more: Any) -> Iterator[Way]:
     return paired(
         runs,
         (_connect, _connect_async),
+        impatient=(_impatient, _impatient_async),
         call=call,
         format=f"ollama.{call}",
         operation=operation,
