@@ -92,18 +92,31 @@ def _routed(stream: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:  # n
     return run, run_async
 
 
+def _clients() -> list[Any]:
+    """What litellm keeps to ask with, out of its hands."""
+    kept = litellm.in_memory_llm_clients_cache
+    found = list(kept.cache_dict.values())
+    kept.flush_cache()
+    return [client for client in found if hasattr(client, "close")]
+
+
+def _disconnect(_: Any) -> None:
+    for client in _clients():
+        if not inspect.iscoroutinefunction(client.close):
+            client.close()
+
+
 async def _disconnect_async(_: Any) -> None:
-    close = getattr(litellm, "close_litellm_async_clients", None)
-    if close is not None and inspect.isawaitable(closing := close()):
-        await closing
-    litellm.in_memory_llm_clients_cache.flush_cache()
+    for client in _clients():
+        if inspect.isawaitable(closing := client.close()):
+            await closing
 
 
 def _pair(
     runs: tuple[Callable[..., Any], Callable[..., Any]], connect: Any, **more: Any
 ) -> Iterator[Way]:
     shared: dict[str, Any] = {"connect": connect, **more}
-    yield Way(run=runs[0], **shared)
+    yield Way(run=runs[0], disconnect=_disconnect, **shared)
     yield Way(run=runs[1], asynchronous=True, disconnect=_disconnect_async, **shared)
 
 

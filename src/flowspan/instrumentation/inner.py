@@ -106,7 +106,9 @@ class Reports:
         self.settle()
         known = self._owner.attributes
         for name, value in self._attributes.items():
-            known.setdefault(name, value)
+            # An id of the library's own making finds nothing at the provider.
+            if name == semconv.RESPONSE_ID or name not in known:
+                known[name] = value
         told = self._usage
         if told is None or (usage is not None and told.estimated and not usage.estimated):
             return usage
