@@ -92,14 +92,14 @@ def urls(chance: Random, exchanges: Sequence[Exchange]) -> Found:
 def joiner(chance: Random, exchanges: Sequence[Exchange]) -> Found:
     """An answer is the same however it was cut, and what rows tell of it is well-formed."""
     exchange = chance.choice(exchanges)
-    shape = chance.choice(_shapes_of(exchange)) if chance.random() < 0.8 else chance.choice(SHAPES)
+    shape = chance.choice(shapes_of(exchange)) if chance.random() < 0.8 else chance.choice(SHAPES)
     others = [each.answer for each in exchanges]
     data, mutations = mutated(chance, exchange.answer, others, OF_ANSWERS)
     content = chance.random() < 0.5
     pieces = cut(chance, data)
     begun = time.thread_time()
-    answer, complete = _joined(shape, pieces, content=content)
-    whole = _joined(shape, [data], content=content)
+    answer, complete = joined(shape, pieces, content=content)
+    whole = joined(shape, [data], content=content)
     # Of compressed bytes that are broken, what was unpacked before depends on the pieces.
     if not data.startswith(_PACKED):
         assert repr((answer, complete)) == repr(whole), "the answer depends on how it was cut"
@@ -125,17 +125,19 @@ def _path(chance: Random, exchange: Exchange, exchanges: Sequence[Exchange]) -> 
     return chance.choice(odd) + exchange.path + chance.choice(("", "/", "?a=b", "#x"))
 
 
-def _shapes_of(exchange: Exchange) -> Sequence[Shape]:
+def shapes_of(exchange: Exchange) -> Sequence[Shape]:
+    """The formats that an exchange may be in, by its path."""
     path = exchange.path.partition("?")[0]
     found = [shape for shape in SHAPES if path.endswith(shape.paths)]
     return found or SHAPES
 
 
-def _joined(shape: Shape, pieces: Sequence[bytes], *, content: bool) -> tuple[Answer, bool]:
-    joined = BodyJoiner(shape, content=content)
+def joined(shape: Shape, pieces: Sequence[bytes], *, content: bool) -> tuple[Answer, bool]:
+    """The answer in some pieces, and whether it says that it is whole."""
+    joiner = BodyJoiner(shape, content=content)
     for piece in pieces:
-        joined.add(piece)
-    return joined.result(), joined.complete
+        joiner.add(piece)
+    return joiner.result(), joiner.complete
 
 
 def _check_request(sighting: Sighting) -> None:

@@ -34,6 +34,19 @@ def test_what_nobody_would_send_harms_nothing(corpus: Sequence[Exchange]) -> Non
     assert "joiner: estimated" in told
 
 
+@pytest.mark.parametrize("content", [True, False], ids=["content", "numbers"])
+def test_every_real_answer_is_the_same_byte_by_byte(
+    content: bool,  # noqa: FBT001 - what is kept
+    corpus: Sequence[Exchange],
+) -> None:
+    """However the network cuts it, in every format."""
+    for exchange in corpus:
+        for shape in targets.shapes_of(exchange):
+            single = [bytes([byte]) for byte in exchange.answer]
+            cut = targets.joined(shape, single, content=content)
+            assert repr(cut) == repr(targets.joined(shape, [exchange.answer], content=content))
+
+
 def test_a_case_comes_again(corpus: Sequence[Exchange], capsys: pytest.CaptureFixture[str]) -> None:
     """By its seed and number."""
     found = fuzz.run_case(SEED, 7, corpus)

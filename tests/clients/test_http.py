@@ -497,6 +497,19 @@ def test_configured_hosts_are_known_by_the_body_alone(
     assert [span.name for span in recording.spans] == ["chat gpt-4o"]
 
 
+@pytest.mark.usefixtures("_reset_hosts")
+def test_every_host_may_be_known_by_the_body_alone(
+    provider: FakeProvider, recording: Recording
+) -> None:
+    """``FLOWSPAN_HTTP_HOSTS=*``: whatever the host and the path."""
+    http.configure(("*",))
+
+    requests.post(f"{provider.url}/x", json=CALLS["openai.chat"][1], timeout=10)
+    requests.post(f"{provider.url}/x", json={"model": "m", "text": "hello"}, timeout=10)
+
+    assert [span.name for span in recording.spans] == ["chat gpt-4o"]
+
+
 # --- the machine's side ---------------------------------------------------------------------------
 
 

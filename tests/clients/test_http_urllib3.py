@@ -264,11 +264,8 @@ def test_inside_a_model_call_it_makes_no_span(provider: FakeProvider) -> None:
     )
     with record(owner, *INTEGRATIONS) as recording:
         chat_by_http.own(lambda: requests.post(provider.url + PATH, json=ASKED, timeout=10))
-        chat_by_http.own(
-            lambda: urllib3.PoolManager().request(
-                "POST", provider.url + PATH, body=json.dumps(ASKED)
-            )
-        )
+        with urllib3.PoolManager() as pools:
+            chat_by_http.own(lambda: post(pools, provider.url + PATH))
 
     assert len(recording.spans) == 2
     assert recording.spans.total(semconv.USAGE_OUTPUT_TOKENS) == 4

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowspan.estimates import utf8_length
+from flowspan.instrumentation.clients.wire import cohere, gemini
 from flowspan.instrumentation.clients.wire import stream as stream_module
 from flowspan.instrumentation.clients.wire.anthropic_messages import MESSAGES
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
@@ -283,6 +284,31 @@ def test_an_event_of_an_error_with_text_in_it_ends_a_stream(pieces: str) -> None
 
     assert joiner.complete
     assert joiner.result().output_bytes == 5
+
+
+@pytest.mark.parametrize(
+    ("shape", "events"),
+    [
+        (
+            RESPONSES,
+            [
+                {"output_index": 0, "item": {"content": [["no object"]]}},
+                {"output_index": 0, "type": "response.output_text.delta", "delta": "x"},
+            ],
+        ),
+        (
+            gemini.GENERATE,
+            [{"candidates": [{"content": {"parts": [5, {"text": "a"}, "text", {"text": "b"}]}}]}],
+        ),
+        (cohere.CHAT_V1, [{"event_type": "x", "response": {"text": {}}}, {"text": "y"}]),
+    ],
+    ids=["openai.responses", "gemini", "cohere"],
+)
+def test_what_stands_where_a_text_should_is_passed_over(shape: Shape, events: list[Any]) -> None:
+    """Nothing that a server sends raises."""
+    stream = sse(*events)
+
+    assert joined(shape, stream, content=True).body is not None
 
 
 def test_an_error_in_the_form_of_the_responses_api() -> None:

@@ -250,7 +250,7 @@ def _older_fold(lines: Sequence[Any]) -> dict[str, Any]:
         return dict(lines[0])
     body: dict[str, Any] = {"text": ""}
     for line in lines:
-        body["text"] += text(read(line, "text")) or ""
+        body["text"] = (text(body.get("text")) or "") + (text(read(line, "text")) or "")
         if calls := items(read(line, "tool_calls")):
             body["tool_calls"] = calls
         whole = read(line, "response")
@@ -259,7 +259,8 @@ def _older_fold(lines: Sequence[Any]) -> dict[str, Any]:
             body["finish_reason"] = reason
             body["error"] = _failure(reason)
     if items(body.get("generations")):
-        del body["text"], body["finish_reason"]
+        body.pop("text", None)
+        body.pop("finish_reason", None)
     return body
 
 

@@ -183,10 +183,11 @@ def _add_candidate(candidates: dict[int, dict[str, Any]], candidate: Body) -> No
     parts = known["content"]["parts"]
     for part in items(read(candidate.get("content"), "parts")):
         said, before = text(read(part, "text")), parts[-1] if parts else {}
-        if said is None or "text" not in before or _thinks(part) != _thinks(before):
+        begun = text(read(before, "text"))
+        if said is None or begun is None or _thinks(part) != _thinks(before):
             parts.append(dict(part) if isinstance(part, Mapping) else part)
         else:
-            before["text"] += said
+            before["text"] = begun + said
 
 
 def _thinks(part: Any) -> bool:

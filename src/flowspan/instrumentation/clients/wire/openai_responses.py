@@ -123,10 +123,9 @@ def _add_piece(pieces: dict[int, dict[str, Any]], event: Body) -> None:
     piece = pieces.setdefault(index, {"type": "message", "role": "assistant"})
     if member != "text":
         piece[member] = (text(piece.get(member)) or "") + delta
-    elif content := piece.get("content"):
-        content[0]["text"] += delta
     else:
-        piece["content"] = [{"type": "output_text", "text": delta}]
+        begun = text(read(next(iter(items(piece.get("content"))), None), "text")) or ""
+        piece["content"] = [{"type": "output_text", "text": begun + delta}]
 
 
 _MEMBER_OF_DELTA: Final = {
