@@ -269,6 +269,18 @@ def test_an_error_event_ends_a_stream(event: Any) -> None:
     assert joiner.result().output_bytes == 3
 
 
+@pytest.mark.parametrize("end", ['"}\n', "\n", '\\"\n', "\\u00\n"])
+def test_a_text_ends_with_its_line(end: str) -> None:
+    """Broken JSON is measured the same however it came."""
+    begun = sse(chat_chunk({"content": "Hel"}))
+    broken = f'data: {{"content":"lo{end}"x": "y"\n\n'.encode()
+
+    each = joined(CHAT, begun, broken)
+
+    assert each == joined(CHAT, begun + broken)
+    assert each.output_bytes in range(5, 12)
+
+
 @pytest.mark.parametrize("pieces", ["each", "all"])
 def test_an_event_of_an_error_with_text_in_it_ends_a_stream(pieces: str) -> None:
     """Also where it comes alone and looks like a piece of text."""

@@ -55,12 +55,15 @@ def scanner(marks: Marks) -> Scanner:
 
 def size_of_text(data: bytes, start: int) -> int:
     """Length in UTF-8 bytes of the text of the JSON string that begins at ``start``."""
-    end = data.find(b'"', start)
+    line = data.find(b"\n", start)  # no string goes on behind its line
+    if line < 0:
+        line = len(data)
+    end = data.find(b'"', start, line)
     if data.find(b"\\", start, end) < 0 <= end:
         return end - start
     while end > 0 and _is_escaped(data, start, end):
-        end = data.find(b'"', end + 1)
-    written = data[start:end] if end > 0 else data[start:].rstrip()
+        end = data.find(b'"', end + 1, line)
+    written = data[start:end] if end > 0 else data[start:line].rstrip()
     if b"\\u" not in written:  # what else is escaped takes two bytes and is one
         return len(written) - written.count(b"\\") + written.count(b"\\\\")
     try:
