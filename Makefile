@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
+.PHONY: help demo test test-oldest test-clients fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -56,9 +56,13 @@ test-oldest:  ## Run the tests with the oldest supported versions of everything
 	@$(OLDEST)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(OLDEST)/bin/python -m pip install --quiet --editable . --constraint tests/oldest.txt \
 	  pytest pytest-asyncio pytest-timeout pytest-xdist hypothesis dill jsonschema pyyaml \
-	  anthropic httpx httpx2 openai requests opentelemetry-exporter-otlp-proto-grpc
+	  aiohttp anthropic boto3 cohere google-genai google-generativeai httpx httpx2 huggingface_hub \
+	  mistralai ollama openai requests urllib3 opentelemetry-exporter-otlp-proto-grpc
 	@$(OLDEST)/bin/python -m pytest -n auto -q -p no:cacheprovider \
 	  tests/instrumentation tests/clients tests/distro tests/store tests/report tests/test_cost.py
+
+test-clients: $(STAMP)  ## Test the model clients in older versions, each in an environment of its own
+	@$(BIN)/python -m conformance matrix
 
 MINUTES ?= 10
 SEED ?= $(shell date +%s)

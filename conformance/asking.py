@@ -29,6 +29,21 @@ def every(
     return pytest.mark.parametrize(name, cases(wanted), ids=lambda case: case.id)
 
 
+def one_of_each_kind(
+    wanted: Callable[[Way], bool] = lambda _: True,
+) -> pytest.MarkDecorator:
+    """Have a test asked of one way of each kind: a client's format, sync or async, whole or stream.
+
+    For what cannot differ between two names of the same thing, so that the tests end in minutes.
+    """
+    kinds: dict[Any, Case] = {}
+    for case in cases(wanted):
+        way = case.way
+        kind = case.client.name, way.format, way.provider, way.asynchronous, way.stream, way.tries
+        kinds.setdefault(kind, case)
+    return pytest.mark.parametrize("case", list(kinds.values()), ids=lambda case: case.id)
+
+
 def streams(way: Way) -> bool:
     """Whether a way gives a stream."""
     return way.stream

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -16,7 +18,11 @@ from typing import Final, NamedTuple
 
 from conformance.vocabulary import RAW, Client, Way
 
+PROMISED: Final = "CONFORMANCE_PROMISED"
+"""The variable by which an environment names the drivers that it promises."""
+
 _FOLDER: Final = Path(__file__).parent / "clients"
+_DRIVER: Final = re.compile(r"^CLIENTS?\b", re.MULTILINE)
 _OURS: Final = frozenset({"conformance", "flowspan", "typing_extensions"})
 
 
@@ -41,7 +47,8 @@ class Case(NamedTuple):
 @cache
 def drivers() -> tuple[str, ...]:
     """The names of all drivers."""
-    return tuple(sorted(file.stem for file in _FOLDER.glob("*.py") if file.stem != "__init__"))
+    found = (file.stem for file in _FOLDER.glob("*.py") if _DRIVER.search(file.read_text("utf-8")))
+    return tuple(sorted(found))
 
 
 @cache
@@ -53,10 +60,25 @@ def absent() -> dict[str, tuple[str, ...]]:
 
 @cache
 def clients() -> tuple[Client, ...]:
-    """The clients that are installed here."""
+    """The clients that are installed here, or of these those that are promised."""
     return tuple(
-        client for name in drivers() if name not in absent() for client in _clients_of(name)
+        client
+        for name in (promised() or drivers())
+        if name not in absent()
+        for client in clients_of(name)
     )
+
+
+@cache
+def promised() -> tuple[str, ...]:
+    """The drivers that this environment of the matrix is for; none are named elsewhere."""
+    return tuple(filter(None, os.environ.get(PROMISED, "").split(",")))
+
+
+def driver_of(client: Client) -> str:
+    """The name of a client's driver."""
+    here = (name for name in drivers() if name not in absent())
+    return next(name for name in here if client in clients_of(name))
 
 
 def cases(
@@ -76,7 +98,8 @@ def cases(
     ]
 
 
-def _clients_of(name: str) -> tuple[Client, ...]:
+def clients_of(name: str) -> tuple[Client, ...]:
+    """The clients of a driver, which must be installed."""
     module = importlib.import_module(f"conformance.clients.{name}")
     one: Client | None = getattr(module, "CLIENT", None)
     many: tuple[Client, ...] = getattr(module, "CLIENTS", ())

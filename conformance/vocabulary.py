@@ -20,7 +20,7 @@ Ability = Literal["cache", "reasoning", "tools", "choices", "refusal"]
 QUESTION = "Tell me a story please"
 """What every way asks."""
 
-ANSWER = ("Once ", "upon ", "a ", "time ", "there ", "was.")
+ANSWER = ("Once ", "upon ", "a ", "tide ", "there ", "was.")
 """What the provider says, in the pieces in which it is streamed."""
 
 RAW = frozenset({"raw", "streaming response"})

@@ -34,12 +34,13 @@ PAGES: Final = (
     "docs/settings.md",
     "docs/architecture.md",
     "docs/cli.md",
+    "docs/clients/coverage.md",
     "docs/dashboards.md",
 )
 PICTURE: Final = "docs/pictures/run.svg"
 
 _PART: Final = re.compile(
-    r"(<!-- begin (?P<name>[a-z ]+): made by `make docs` -->\n).*?(<!-- end (?P=name) -->)",
+    r"(<!-- begin (?P<name>[a-z0-9_ ]+): made by `make docs` -->\n).*?(<!-- end (?P=name) -->)",
     re.DOTALL,
 )
 _MAIN: Final = (
@@ -121,11 +122,22 @@ def _layers() -> str:
     return "```text\n" + "\n".join(layers) + "\n```\n"
 
 
-def _dashboards() -> ModuleType:
-    """What writes the lists of panels and alerts; it is no part of the package."""
+def _beside(module: str) -> ModuleType:
+    """A module of this checkout that is no part of the package."""
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    return importlib.import_module("dashboards.page")
+    return importlib.import_module(module)
+
+
+def _dashboards() -> ModuleType:
+    return _beside("dashboards.page")
+
+
+def _coverage(driver: str) -> str | None:
+    """What is tested of a client; ``None`` where it is not installed, so that nobody can tell."""
+    module = _beside("conformance.coverage")
+    rows = module.rows(driver)
+    return None if rows is None else _table(module.HEAD, rows)
 
 
 def _help(*verb: str) -> str:
@@ -138,7 +150,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join((lines[0], "|---" * len(head), "|\n", *lines[1:]))
 
 
-PARTS: Final[dict[str, Callable[[], str]]] = {
+PARTS: Final[dict[str, Callable[[], str | None]]] = {
     "main settings": lambda: _settings(one for one in VARIABLES if one.name in _MAIN),
     "all settings": lambda: _settings(one for one in VARIABLES if one.name not in _INTERNAL),
     "seen": _seen,
@@ -148,16 +160,26 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
         f"dashboard {name}": partial(lambda name: _dashboards().panels(name), name)
         for name in ("runs", "time", "money", "models", "health")
     },
+    "early endings": lambda: f"{_beside('conformance.coverage').endings()}.\n",
+    **{
+        f"coverage of {driver}": partial(_coverage, driver)
+        for driver in _beside("conformance.discovery").drivers()
+    },
     "help flowspan": _help,
     **{f"help {verb}": partial(_help, verb) for verb in VERBS},
     "help store ddl": partial(_help, "store", "ddl"),
 }
-"""What makes each generated part."""
+"""What makes each generated part; ``None`` leaves it as it is."""
 
 
 def filled(text: str) -> str:
     """A page with its generated parts made anew."""
-    return _PART.sub(lambda found: found[1] + PARTS[found["name"]]() + found[3], text)
+    return _PART.sub(_made, text)
+
+
+def _made(found: re.Match[str]) -> str:
+    part = PARTS[found["name"]]()
+    return found[0] if part is None else found[1] + part + found[3]
 
 
 # --- the picture --------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ def _run(connection: Connection, asked: Asked) -> Any:
         stream=asked.stream,
         timeout=10,
     )
+    if not response.ok:
+        response.close()
     response.raise_for_status()
     if asked.stream:
         return Opened(response, response.iter_lines, response.close)

@@ -34,7 +34,7 @@ _SECRETS: Final = re.compile(
 )
 _NAMED_SECRETS: Final = re.compile(
     r"(?i)\b((?:api[_-]?key|authorization|secret|password|passwd|access[_-]?token|bearer)"
-    r"\b[\"']?\s*(?:[:=]|\s)\s*[\"']?(?:bearer\s+)?)([A-Za-z0-9_\-./+=]{8,})"
+    r"\b\\*[\"']?\s*(?:[:=]|\s)\s*\\*[\"']?(?:bearer\s+)?)([A-Za-z0-9_\-./+=]{8,})"
 )
 _PERSONAL: Final = re.compile(
     r"[\w.+-]+@[\w-]+\.[\w.-]+"  # mail addresses

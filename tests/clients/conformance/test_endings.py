@@ -15,6 +15,7 @@ from conformance.asking import (
     every,
     is_seen,
     known_of,
+    one_of_each_kind,
     only_call,
     streams,
     watching,
@@ -128,7 +129,7 @@ def test_a_stream_that_reports_an_error_is_one(case: Case, provider: FakeProvide
     check_settled(case, span, provider, entry, range(HELD, HELD + 1))
 
 
-@every(lambda way: way.plain)
+@one_of_each_kind(lambda way: way.plain)
 def test_an_answer_that_cannot_be_parsed_is_paid_for_all_the_same(
     case: Case, provider: FakeProvider
 ) -> None:

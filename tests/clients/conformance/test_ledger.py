@@ -14,6 +14,7 @@ from conformance.asking import (
     generates,
     is_seen,
     known_of,
+    one_of_each_kind,
     only_call,
     watching,
 )
@@ -94,7 +95,7 @@ def test_a_call_says_what_was_asked_and_what_answered(case: Case, provider: Fake
     assert semconv.RESPONSE_TIME_TO_FIRST_CHUNK in known or not way.stream
 
 
-@every(lambda way: way.reports)
+@one_of_each_kind(lambda way: way.reports)
 def test_metrics_have_the_same_tokens_and_the_same_cost(case: Case, provider: FakeProvider) -> None:
     """What dashboards add up is what the ledger has."""
     provider.reply(Reply(chunks=case.way.answer, usage=charged(case.way)))

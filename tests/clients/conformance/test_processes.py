@@ -1,0 +1,74 @@
+"""A process that ends in the middle of its streams has their spans in its store."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import charges, leaving
+from conformance.asking import charged
+from conformance.discovery import PROMISED, clients, driver_of
+from conformance.vocabulary import ANSWER, Client, Way
+from flowspan.testing import FakeProvider, Gate, Reply
+
+ROOT = Path(__file__).parents[3]
+HELD = 3
+
+
+def stored(store: Path) -> list[dict[str, Any]]:
+    """The model calls in a store."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute("SELECT * FROM spans ORDER BY start_ns, span_id")
+        return [dict(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "client",
+    [client for client in clients() if any(way.stream for way in client.ways)],
+    ids=lambda client: client.name,
+)
+def test_streams_that_a_process_leaves_open_are_settled(
+    client: Client, provider: FakeProvider, tmp_path: Path
+) -> None:
+    """One span each, ended, with what had arrived."""
+    ways: tuple[Way, ...] = leaving.ways(client.name)
+    provider.respond = lambda _: Reply(
+        chunks=ANSWER, usage=charged(ways[0]), gate=Gate(after_chunks=HELD)
+    )
+    store = tmp_path / "traces.db"
+    launcher = Path(sys.executable).parent / "opentelemetry-instrument"
+
+    done = subprocess.run(
+        [launcher, sys.executable, "-m", "conformance", "leave", client.name, provider.url],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "FLOWSPAN_STORE": str(store),
+            "PYTHONWARNINGS": "ignore",
+            PROMISED: driver_of(client),  # the others take long to be imported
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    calls = stored(store)
+    formats = {way.format for way in ways}
+    asked = charges.estimate(*provider.requests[0].texts)
+    told = charged(ways[0]).input_tokens
+    assert len(calls) == len(ways) == len(provider.requests)
+    assert formats == {request.format for request in provider.requests}
+    assert {call["state"] for call in calls} == {"done"}
+    assert {call["kind"] for call in calls} == {"llm"}
+    assert {call["estimated"] for call in calls} == {1}
+    assert {call["input_tokens"] for call in calls} <= {asked, told}
