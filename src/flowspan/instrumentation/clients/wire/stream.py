@@ -117,7 +117,7 @@ class BodyJoiner:
     def _is_text(self, chunk: bytes) -> bool:
         """Account for a chunk that is one event with one piece of text, as nearly all are."""
         end = self._end
-        if self._split.pending or chunk.find(end) != len(chunk) - len(end):
+        if self._split.pending or chunk.find(end) != len(chunk) - len(end) or b"\r" in chunk:
             return False
         found = self._search(chunk)
         if found is None or self._scanner.role(found) != "text":
