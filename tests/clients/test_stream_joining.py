@@ -269,7 +269,7 @@ def test_an_error_event_ends_a_stream(event: Any) -> None:
     assert joiner.result().output_bytes == 3
 
 
-@pytest.mark.parametrize("end", ['"}\n', "\n", '\\"\n', "\\u00\n"])
+@pytest.mark.parametrize("end", ['"}\n', "\n", "\r", '\\"\n', "\\u00\n"])
 def test_a_text_ends_with_its_line(end: str) -> None:
     """Broken JSON is measured the same however it came."""
     begun = sse(chat_chunk({"content": "Hel"}))
