@@ -34,7 +34,7 @@ async def _run(connection: Connection, asked: Asked) -> Any:
     )
     response.raise_for_status()
     if asked.stream:
-        return Opened(response, response.content.iter_any, response.close)
+        return Opened(response, response.content.iter_chunks, response.close)
     return await response.json()
 
 
