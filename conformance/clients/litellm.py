@@ -10,6 +10,8 @@ from typing import Any, Final
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices at import
 
 import litellm
+import openai as openai_sdk
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 from conformance.vocabulary import QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import anthropic, bodies, http, openai
@@ -92,22 +94,40 @@ def _routed(stream: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:  # n
     return run, run_async
 
 
-def _clients() -> list[Any]:
-    """What litellm keeps to ask with, out of its hands."""
+def _own(kind: type[Any]) -> Connect:
+    """With a client of the program's own: those that it makes for texts litellm never closes."""
+
+    def connect(provider: FakeProvider) -> Arguments:
+        client = kind(base_url=provider.openai_url, api_key="sk-test")
+        return {**_openai(provider), "client": client}
+
+    return connect
+
+
+def _clients(name: str, kind: type[Any]) -> list[Any]:
+    """What litellm keeps to ask with, out of its hands: in a cache, and one for all.
+
+    It never closes them, and a stream that was not read to its end stays open with them.
+    """
     kept = litellm.in_memory_llm_clients_cache
-    found = list(kept.cache_dict.values())
+    found = [*kept.cache_dict.values(), getattr(litellm, name)]
     kept.flush_cache()
+    setattr(litellm, name, kind())
     return [client for client in found if hasattr(client, "close")]
 
 
-def _disconnect(_: Any) -> None:
-    for client in _clients():
+def _given(where: Any) -> list[Any]:
+    return [where["client"]] if isinstance(where, dict) and "client" in where else []
+
+
+def _disconnect(where: Any) -> None:
+    for client in (*_given(where), *_clients("module_level_client", HTTPHandler)):
         if not inspect.iscoroutinefunction(client.close):
             client.close()
 
 
-async def _disconnect_async(_: Any) -> None:
-    for client in _clients():
+async def _disconnect_async(where: Any) -> None:
+    for client in (*_given(where), *_clients("module_level_aclient", AsyncHTTPHandler)):
         if inspect.isawaitable(closing := client.close()):
             await closing
 
@@ -115,9 +135,15 @@ async def _disconnect_async(_: Any) -> None:
 def _pair(
     runs: tuple[Callable[..., Any], Callable[..., Any]], connect: Any, **more: Any
 ) -> Iterator[Way]:
-    shared: dict[str, Any] = {"connect": connect, **more}
-    yield Way(run=runs[0], disconnect=_disconnect, **shared)
-    yield Way(run=runs[1], asynchronous=True, disconnect=_disconnect_async, **shared)
+    connects = connect if isinstance(connect, tuple) else (connect, connect)
+    yield Way(run=runs[0], connect=connects[0], disconnect=_disconnect, **more)
+    yield Way(
+        run=runs[1],
+        connect=connects[1],
+        asynchronous=True,
+        disconnect=_disconnect_async,
+        **more,
+    )
 
 
 def _chats() -> Iterator[Way]:
@@ -161,12 +187,14 @@ def _others() -> Iterator[Way]:
         "model": "gpt-3.5-turbo-instruct",
         "tries": 2,
     }
-    yield from _pair(_whole("text_completion", _TEXT), _openai, **text)
+    own = (_own(openai_sdk.OpenAI), _own(openai_sdk.AsyncOpenAI))
+    yield from _pair(_whole("text_completion", _TEXT), own, **text)
     yield from _pair(
         _streamed("text_completion", {**_TEXT, **_STREAM}),
-        _openai,
+        own,
         stream=True,
         reports=False,
+        lazy=True,
         **text,
     )
     vector: dict[str, Any] = {

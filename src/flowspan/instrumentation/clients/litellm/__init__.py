@@ -42,6 +42,7 @@ class _Function(NamedTuple):
         shape: The format that it takes and gives.
         positions: Names of its first arguments.
         look: What a chunk of its streams brings.
+        asks_late: Its streams ask nobody before they are read.
         optional: Some supported versions do not have it.
     """
 
@@ -50,6 +51,7 @@ class _Function(NamedTuple):
     shape: Shape
     positions: tuple[str, ...]
     look: chunks.Look = chunks.of_completion
+    asks_late: bool = False
     optional: bool = False
 
 
@@ -60,7 +62,13 @@ _FUNCTIONS: Final = (
         CHAT,
         ("model", "messages"),
     ),
-    _Function("text_completion", ("litellm.main", "litellm"), TEXT, ("prompt", "model")),
+    _Function(
+        "text_completion",
+        ("litellm.main", "litellm"),
+        TEXT,
+        ("prompt", "model"),
+        asks_late=True,
+    ),
     _Function(
         "embedding",
         ("litellm.main", "litellm", "litellm.embeddings.dispatch"),
@@ -108,6 +116,7 @@ class _Extractors:
     def __init__(self, function: _Function) -> None:
         self._positions = function.positions
         self._look = function.look
+        self._asks_late = function.asks_late
         self.shape = chunks.typed(function.shape)
 
     def _given(self, call: Call) -> dict[str, Any]:
@@ -128,7 +137,11 @@ class _Extractors:
     def usage(self, call: Call, result: Any) -> Usage | None:
         if answers.is_free(call, result):
             return None
-        return describe.usage_of(self.shape, self._given(call), answers.answer(result))
+        found = answers.answer(result)
+        # A request that was made all the same is told of by the call below, with its tokens.
+        if self._asks_late and call.kwargs.get("stream") and found.body is None:
+            return None
+        return describe.usage_of(self.shape, self._given(call), found)
 
     def content(self, call: Call, result: Any) -> Content:
         if result is None:
