@@ -62,7 +62,10 @@ class Caller:
 
     def __call__(self) -> None:
         """One call; a stream is read to its end."""
-        self._done(self._read() if self._runner is not None else self._drain())
+        if self._runner is None:
+            self._drain()
+        else:
+            self._done(self._read())
 
     def close(self) -> None:
         """Give the client's connections back."""

@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from flowspan.instrumentation.integration import Integration, Patch
 from flowspan.testing import FakeProvider, Fault, Gate, Recording, Reply, record
 from flowspan.usage import Usage
 
-URLLIB3_2 = not urllib3.__version__.startswith("1.")
+URLLIB3_2 = not version("urllib3").startswith("1.")
 
 
 @pytest.fixture

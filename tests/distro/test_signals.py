@@ -75,7 +75,7 @@ def test_named_exporters_win(place: Any, sink: Any) -> None:
 def test_grpc_is_used_when_asked(place: Any) -> None:
     from concurrent import futures  # noqa: PLC0415
 
-    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
+    import grpc  # noqa: PLC0415
     from opentelemetry.proto.collector.metrics.v1 import (  # noqa: PLC0415
         metrics_service_pb2,
         metrics_service_pb2_grpc,

@@ -20,6 +20,7 @@ from flowspan.instrumentation import discovery
 from flowspan.instrumentation.hooks import Outcome, Visit
 from flowspan.instrumentation.integration import Integration, Patch
 from flowspan.instrumentation.patching import RowStatus
+from flowspan.semconv import Kind
 from flowspan.testing import FakeProvider, Recording, Reply, record
 
 MOST_TRIED = 3
@@ -29,7 +30,7 @@ MOST_TRIED = 3
 class Owners:
     """A hook that notes by which rows model calls were seen."""
 
-    kinds = frozenset({"llm"})
+    kinds: frozenset[Kind] = frozenset({"llm"})
 
     def __init__(self) -> None:
         self.labels: list[str] = []
