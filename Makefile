@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-clients fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
+.PHONY: help demo test test-bench test-oldest test-clients fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,7 +26,7 @@ demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show 
 CONFORMANCE := tests/clients/conformance
 
 test: $(STAMP)  ## Run the tests (under five minutes)
-	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack --ignore $(CONFORMANCE)
+	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack --ignore tests/benchmarks --ignore $(CONFORMANCE)
 
 stack: $(STAMP)  ## Build collector, Jaeger and Prometheus (once), prove that they start
 	@$(BIN)/python -m stack check
@@ -52,6 +52,9 @@ stack-down:  ## Stop them; their volumes stay
 	@docker compose --profile '*' down
 
 OLDEST := .venv-oldest
+
+test-bench: $(STAMP)  ## Run the tests of what flowspan costs
+	@$(BIN)/python -m pytest -n auto -q tests/benchmarks
 
 test-oldest:  ## Run the tests with the oldest supported versions of everything
 	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)

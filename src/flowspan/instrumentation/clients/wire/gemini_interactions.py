@@ -170,7 +170,9 @@ INTERACTIONS: Final = Shape(
     input=_input,
     messages=_messages,
     tools=_tools,
-    unfinished=lambda body: read(body, "status") in _UNDER_WAY and read(body, "steps") is None,
+    unfinished=lambda body: (
+        text(read(body, "status")) in _UNDER_WAY and read(body, "steps") is None
+    ),
     own=False,
     header="x-goog-api-key",
 )
