@@ -46,6 +46,18 @@ GAPS: Final = (
         "through the tests' gateway to gRPC such a call has no error; why is not known yet",
         run=False,  # the SDK tries again for a minute
     ),
+    Gap(
+        "test_streams_that_a_process_leaves_open_are_settled",
+        "openai",
+        "one of its ways reads further than the provider has answered, and waits",
+        run=False,
+    ),
+    Gap(
+        "test_streams_that_a_process_leaves_open_are_settled",
+        "google-generativeai",
+        "one of its ways reads further than the provider has answered, and waits",
+        run=False,
+    ),
     Gap("test_a_retry_is_part_of_its_call", "google-generativeai-*", _BELOW),
     Gap(
         "test_nothing_is_recorded_until_it_is_asked_for",

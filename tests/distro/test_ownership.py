@@ -58,8 +58,9 @@ PROGRAMS = {
             client = openai.OpenAI()
             client.chat.completions.create(**ASKED)
             list(client.chat.completions.create(**ASKED, **STREAM))
-            client.responses.create(model="gpt-4o-mini", input=QUESTION)
-            list(client.responses.create(model="gpt-4o-mini", input=QUESTION, stream=True))
+            if hasattr(client, "responses"):  # not in the oldest versions
+                client.responses.create(model="gpt-4o-mini", input=QUESTION)
+                list(client.responses.create(model="gpt-4o-mini", input=QUESTION, stream=True))
             client.embeddings.create(model="text-embedding-3-small", input=QUESTION)
 
         async def async_calls():

@@ -15,10 +15,13 @@ from click.testing import CliRunner
 
 from flowspan import semconv
 from flowspan.cli.group import flowspan
+from flowspan.instrumentation.clients.wire.headers import RATE_LIMITS
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SCRIPTS = Path(sys.executable).parent
-KNOWN = frozenset(value for value in vars(semconv).values() if isinstance(value, str))
+KNOWN = frozenset(
+    (*(value for value in vars(semconv).values() if isinstance(value, str)), *RATE_LIMITS.values())
+)
 
 
 def trace(folder: Path, endpoint: str) -> Path:

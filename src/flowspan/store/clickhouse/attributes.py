@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flowspan import semconv
+from flowspan.instrumentation.clients.wire.headers import RATE_LIMITS
 
 _REALS: Final = (
     semconv.REQUEST_TEMPERATURE,
@@ -20,6 +21,9 @@ _REALS: Final = (
     semconv.REQUEST_PRESENCE_PENALTY,
     semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
     semconv.COST_USD,
+    semconv.COST_REPORTED_USD,
+    semconv.USAGE_AUDIO_SECONDS,
+    semconv.RETRY_AFTER,
     semconv.ELAPSED_SECONDS,
     semconv.ROLLUP_COST_USD,
 )
@@ -35,6 +39,14 @@ _INTEGERS: Final = (
     semconv.USAGE_CACHE_WRITE,
     semconv.USAGE_CACHE_CREATION,
     semconv.USAGE_REASONING,
+    semconv.USAGE_AUDIO_INPUT,
+    semconv.USAGE_AUDIO_OUTPUT,
+    semconv.USAGE_AUDIO_CACHE_READ,
+    semconv.USAGE_IMAGE_INPUT,
+    semconv.USAGE_IMAGE_OUTPUT,
+    semconv.USAGE_IMAGE_CACHE_READ,
+    semconv.USAGE_CHARACTERS,
+    *(name for name in RATE_LIMITS.values() if not name.endswith(".reset")),
     semconv.SERVER_PORT,
     semconv.HTTP_STATUS_CODE,
     semconv.STEP_INDEX,
@@ -54,6 +66,7 @@ _FLAGS: Final = (
     semconv.USAGE_ESTIMATED,
     semconv.STREAM_ABANDONED,
     semconv.REPLAYED,
+    semconv.USAGE_ELSEWHERE,
     semconv.CACHE_HIT,
 )
 _LISTS: Final = (
