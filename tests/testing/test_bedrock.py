@@ -183,15 +183,16 @@ def test_errors_have_amazons_form(
 
 
 @pytest.mark.parametrize(
-    ("fault", "error", "outcome"),
+    ("fault", "error", "outcomes"),
     [
-        (Fault.error_event(), "EventStreamError", "failed"),
-        (Fault.malformed(), "ChecksumMismatch", "completed"),
-        (Fault.cut(), "ProtocolError", "cut"),
+        (Fault.error_event(), "EventStreamError", {"failed"}),
+        # Who leaves at a broken message may be gone before the provider has sent the rest.
+        (Fault.malformed(), "ChecksumMismatch", {"completed", "client_closed"}),
+        (Fault.cut(), "ProtocolError", {"cut"}),
     ],
 )
 def test_faults_of_a_stream(
-    fault: Fault, error: str, outcome: str, provider: FakeProvider, bedrock: Any
+    fault: Fault, error: str, outcomes: set[str], provider: FakeProvider, bedrock: Any
 ) -> None:
     """An exception event, a message that was changed on the way, a connection that is lost."""
     provider.fail(fault)
@@ -201,4 +202,5 @@ def test_faults_of_a_stream(
         list(stream)
 
     assert type(raised.value).__name__ == error
-    assert provider.ledger[0].outcome == outcome
+    provider.ledger.wait_for(1)
+    assert provider.ledger[0].outcome in outcomes
