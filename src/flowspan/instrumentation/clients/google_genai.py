@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
-from urllib.parse import urlsplit
 
 from flowspan import semconv
+from flowspan.instrumentation.clients.addresses import address_in
 from flowspan.instrumentation.clients.methods import salvaged
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.gemini import GENERATE
 from flowspan.instrumentation.clients.wire.gemini_embeddings import EMBEDDINGS, PREDICTIONS
 from flowspan.instrumentation.clients.wire.gemini_paths import Aim, aim
-from flowspan.instrumentation.clients.wire.providers import Place, listed, place_of
+from flowspan.instrumentation.clients.wire.providers import Place, listed
 from flowspan.instrumentation.clients.wire.reading import count, parsed, read, text, word
 from flowspan.instrumentation.clients.wire.shape import Answer, Shape
 from flowspan.instrumentation.clients.wire.stream import BodyJoiner
@@ -93,12 +92,7 @@ def _operation(call: Call) -> str:
 def _place(call: Call) -> Place:
     url = read(call.argument("http_options", 3), "base_url")
     url = url or read(getattr(call.instance, "_http_options", None), "base_url")
-    return _place_of(url) if isinstance(url, str) else Place()
-
-
-@lru_cache(maxsize=256)
-def _place_of(url: str) -> Place:
-    return place_of(urlsplit(url))
+    return address_in(url) if isinstance(url, str) else Place()
 
 
 def _request(call: Call) -> Attributes:

@@ -7,13 +7,14 @@ A model may be a URL; no URL is ever recorded, only the model in its path.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from flowspan.instrumentation.clients.addresses import address
 from flowspan.instrumentation.clients.methods import Method, row
 from flowspan.instrumentation.clients.wire import tgi
 from flowspan.instrumentation.clients.wire.chunks import Meaning
+from flowspan.instrumentation.clients.wire.openai_chat import usage_request
 from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import items, read, text, word
 from flowspan.instrumentation.clients.wire.shape import Body
@@ -86,14 +87,6 @@ def _provider(call: Call) -> str | None:
     return None if provider in _HOSTS else provider
 
 
-def _usage_request(call: Call) -> Mapping[str, Any]:
-    options = call.kwargs.get("stream_options")
-    known = options if isinstance(options, Mapping) else {}
-    if call.kwargs.get("stream") is not True or "include_usage" in known:
-        return {}
-    return {"stream_options": {**known, "include_usage": True}}
-
-
 # --- chunks ---------------------------------------------------------------------------------------
 
 
@@ -142,7 +135,7 @@ def _methods(owner: str) -> Iterator[Method]:
         shape=tgi.CHAT,
         positional=("messages",),
         look=_look_at_chat,
-        usage_request=_usage_request,
+        usage_request=usage_request,
         **shared,
     )
     yield Method(

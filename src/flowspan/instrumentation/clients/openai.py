@@ -21,7 +21,7 @@ from flowspan.instrumentation.clients import azure_openai, openai_realtime, stai
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.background import usage_of_background
 from flowspan.instrumentation.clients.wire.openai_audio import AUDIO_TEXT, SPEECH
-from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT
+from flowspan.instrumentation.clients.wire.openai_chat import CHAT, TEXT, usage_request
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.openai_images import IMAGES
 from flowspan.instrumentation.clients.wire.openai_moderations import MODERATIONS
@@ -110,14 +110,6 @@ def _client(call: Call) -> Any:
 
 def _returns_raw(call: Call) -> bool:
     return stainless.returns_raw(call.kwargs.get("extra_headers"))
-
-
-def _usage_request(call: Call) -> Mapping[str, Any]:
-    options = call.kwargs.get("stream_options")
-    known = options if isinstance(options, Mapping) else {}
-    if call.kwargs.get("stream") is not True or "include_usage" in known:
-        return {}
-    return {"stream_options": {**known, "include_usage": True}}
 
 
 def _asks_for_events(call: Call) -> bool:
@@ -226,7 +218,7 @@ def _row(targets: Sequence[str], method: _Method) -> Patch:  # noqa: C901 - a ta
         salvage=salvage,
         usage=usage,
         tools=tools if shape.billed else None,
-        usage_request=_usage_request if shape in _QUIET_STREAMS else None,
+        usage_request=usage_request if shape in _QUIET_STREAMS else None,
         outcome=outcome,
         content=content,
         join=join,

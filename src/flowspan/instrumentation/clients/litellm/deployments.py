@@ -10,10 +10,10 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flowspan import semconv
-from flowspan.instrumentation.clients.wire.providers import Place, place_of
+from flowspan.instrumentation.clients.addresses import address_in
+from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import read, word
 from flowspan.instrumentation.integration import AttributeValue, Call
 
@@ -74,7 +74,7 @@ def model_name(arguments: Mapping[str, Any]) -> str | None:
 def place(arguments: Mapping[str, Any]) -> Place:
     """Where the call says that it goes, which it seldom does."""
     address = word(arguments.get("api_base")) or word(arguments.get("base_url"))
-    return Place() if address is None else _place(address)
+    return Place() if address is None else address_in(address)
 
 
 def attributes(arguments: Mapping[str, Any]) -> dict[str, AttributeValue | None]:
@@ -129,11 +129,3 @@ def _provider(model: str) -> str | None:
 def _is_provider(litellm: Any, name: str) -> bool:
     known = vars(litellm).get("provider_list") if litellm is not None else None
     return known is None or any(str(getattr(each, "value", each)) == name for each in known)
-
-
-@lru_cache(maxsize=256)
-def _place(address: str) -> Place:
-    try:
-        return place_of(urlsplit(address))
-    except ValueError:
-        return Place()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flowspan import semconv
-from flowspan.instrumentation.clients.wire.providers import Place, place_of, provider_of
+from flowspan.instrumentation.clients.addresses import address_in
+from flowspan.instrumentation.clients.wire.providers import provider_of
 from flowspan.instrumentation.clients.wire.reading import word
 from flowspan.instrumentation.integration import AttributeValue
 
@@ -52,21 +52,13 @@ def name_of(model: Any) -> str | None:
 
 def attributes_of(model: Any) -> dict[str, AttributeValue | None]:
     """Provider, and address where the model says it."""
-    place = _place(word(getattr(model, "api_base", None)) or "")
+    place = address_in(word(getattr(model, "api_base", None)) or "")
     return {
         semconv.PROVIDER_NAME: provider_of(place, _provider(type(model).__module__)),
         semconv.SERVER_ADDRESS: place.host,
         semconv.SERVER_PORT: place.port,
         semconv.TRANSPORT: "sdk",
     }
-
-
-@lru_cache(maxsize=256)
-def _place(address: str) -> Place:
-    try:
-        return place_of(urlsplit(address))
-    except ValueError:  # no address at all
-        return Place()
 
 
 @lru_cache(maxsize=256)

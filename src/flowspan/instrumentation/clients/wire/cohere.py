@@ -17,6 +17,7 @@ from flowspan.instrumentation.clients.wire.openai_chat import asked, output_type
 from flowspan.instrumentation.clients.wire.parts import (
     Message,
     Part,
+    asked_in,
     message,
     parts_of,
     text_part,
@@ -31,7 +32,7 @@ from flowspan.instrumentation.clients.wire.reading import (
     word,
     words,
 )
-from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
+from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape, newest
 from flowspan.instrumentation.integration import AttributeValue, ToolRequest
 from flowspan.usage import Usage
 
@@ -206,7 +207,7 @@ EMBED: Final = Shape(
     prompt=("texts", "inputs"),
     output=lambda _body: None,
     marks=Marks(text=(), latest=("meta",)),
-    fold=lambda events: dict(events[-1]),
+    fold=newest,
     input=_embedded,
     messages=lambda _body: None,
     generates=False,
@@ -322,7 +323,7 @@ GENERATE: Final = Shape(
     output=lambda body: [read(each, "text") for each in items(read(body, "generations"))],
     marks=Marks(text=("text",), latest=("response",), flags=("is_finished",)),
     fold=_older_fold,
-    input=lambda body: (None, [message("user", parts_of(body.get("prompt")))]),
+    input=asked_in("prompt"),
     messages=_generations,
     lines=True,
     own=False,

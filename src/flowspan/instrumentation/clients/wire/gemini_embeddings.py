@@ -11,7 +11,7 @@ from flowspan.instrumentation.clients.wire.gemini_parts import message_of
 from flowspan.instrumentation.clients.wire.gemini_paths import model_in_path, streams_by_verb
 from flowspan.instrumentation.clients.wire.parts import message, text_part
 from flowspan.instrumentation.clients.wire.reading import count, items, read
-from flowspan.instrumentation.clients.wire.shape import Body, Marks, Shape
+from flowspan.instrumentation.clients.wire.shape import Body, Marks, Shape, newest
 from flowspan.usage import Usage
 
 _DIMENSIONS: Final = "outputDimensionality"
@@ -58,7 +58,7 @@ EMBEDDINGS: Final = Shape(
     prompt=("content", "requests"),
     output=lambda _body: None,
     marks=Marks(text=(), latest=("usageMetadata",)),
-    fold=lambda events: dict(events[-1]),
+    fold=newest,
     input=lambda body: (None, [message_of(content, "user") for content in _contents(body)]),
     messages=lambda _body: None,
     generates=False,
@@ -109,7 +109,7 @@ PREDICTIONS: Final = Shape(
     prompt=("instances",),
     output=lambda _body: None,
     marks=Marks(text=()),
-    fold=lambda events: dict(events[-1]),
+    fold=newest,
     input=lambda body: (
         None,
         [

@@ -14,7 +14,7 @@ from flowspan import semconv
 from flowspan.instrumentation.clients.wire import openai_chat
 from flowspan.instrumentation.clients.wire.openai_chat import SAMPLING
 from flowspan.instrumentation.clients.wire.openai_embeddings import EMBEDDINGS as OPENAI_EMBEDDINGS
-from flowspan.instrumentation.clients.wire.parts import message, parts_of
+from flowspan.instrumentation.clients.wire.parts import asked_in, parts_of
 from flowspan.instrumentation.clients.wire.reading import (
     count,
     items,
@@ -123,7 +123,7 @@ FIM: Final = replace(
     paths=("/v1/fim/completions",),
     matches=_matches_code,
     prompt=("prompt", "suffix"),
-    input=lambda body: (None, [message("user", parts_of(body.get("prompt")))]),
+    input=asked_in("prompt"),
 )
 """``POST /v1/fim/completions``."""
 

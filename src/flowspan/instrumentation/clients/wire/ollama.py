@@ -15,9 +15,9 @@ from flowspan.instrumentation.clients.wire.openai_chat import asked
 from flowspan.instrumentation.clients.wire.parts import (
     Message,
     Part,
+    asked_in,
     blob,
     message,
-    parts_of,
     reasoning_part,
     text_part,
     tool_call_part,
@@ -32,7 +32,7 @@ from flowspan.instrumentation.clients.wire.reading import (
     word,
     words,
 )
-from flowspan.instrumentation.clients.wire.shape import Body, Converter, Marks, Rules, Shape
+from flowspan.instrumentation.clients.wire.shape import Body, Converter, Marks, Rules, Shape, newest
 from flowspan.instrumentation.integration import AttributeValue, ToolRequest
 from flowspan.usage import Usage
 
@@ -235,8 +235,8 @@ EMBED: Final = Shape(
     prompt=("input",),
     output=lambda _body: None,
     marks=Marks(text=()),
-    fold=lambda events: dict(events[-1]),
-    input=lambda body: (None, [message("user", parts_of(body.get("input")))]),
+    fold=newest,
+    input=asked_in("input"),
     messages=lambda _body: None,
     generates=False,
     own=False,
@@ -256,8 +256,8 @@ EMBEDDINGS: Final = Shape(
     prompt=("prompt",),
     output=lambda _body: None,
     marks=Marks(text=()),
-    fold=lambda events: dict(events[-1]),
-    input=lambda body: (None, [message("user", parts_of(body.get("prompt")))]),
+    fold=newest,
+    input=asked_in("prompt"),
     messages=lambda _body: None,
     generates=False,
     own=False,

@@ -9,6 +9,7 @@ from flowspan import semconv
 from flowspan.instrumentation.clients.wire.parts import (
     Message,
     Part,
+    asked_in,
     message,
     parts_of,
     reasoning_part,
@@ -27,7 +28,7 @@ from flowspan.instrumentation.clients.wire.reading import (
     words,
 )
 from flowspan.instrumentation.clients.wire.shape import Body, Marks, Rules, Shape
-from flowspan.instrumentation.integration import AttributeValue, ToolRequest
+from flowspan.instrumentation.integration import AttributeValue, Call, ToolRequest
 from flowspan.usage import Usage
 
 
@@ -50,6 +51,15 @@ def several(value: Any) -> int | None:
 def asked(value: Any) -> bool | None:
     """``True`` where a switch is on; "not given" marks are no truth values."""
     return True if value is True else None
+
+
+def usage_request(call: Call) -> Mapping[str, Any]:
+    """What makes a stream say its usage, where the program did not decide that itself."""
+    options = call.kwargs.get("stream_options")
+    known = options if isinstance(options, Mapping) else {}
+    if call.kwargs.get("stream") is not True or "include_usage" in known:
+        return {}
+    return {"stream_options": {**known, "include_usage": True}}
 
 
 SAMPLING: Final[Rules] = {
@@ -263,7 +273,7 @@ TEXT: Final = Shape(
         latest=("usage",),
     ),
     fold=fold,
-    input=lambda body: (None, [message("user", parts_of(body.get("prompt")))]),
+    input=asked_in("prompt"),
     messages=lambda body: [
         message("assistant", [text_part(read(choice, "text"))])
         for choice in items(read(body, "choices"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flowspan import semconv
-from flowspan.instrumentation.clients.wire.parts import message, parts_of
+from flowspan.instrumentation.clients.wire.parts import asked_in
 from flowspan.instrumentation.clients.wire.reading import count, read, word, words
-from flowspan.instrumentation.clients.wire.shape import Body, Marks, Shape
+from flowspan.instrumentation.clients.wire.shape import Body, Marks, Shape, newest
 from flowspan.usage import Usage
 
 
@@ -35,8 +35,8 @@ EMBEDDINGS: Final = Shape(
     prompt=("input",),
     output=lambda _body: None,
     marks=Marks(text=(), latest=("usage",)),
-    fold=lambda events: dict(events[-1]),
-    input=lambda body: (None, [message("user", parts_of(body.get("input")))]),
+    fold=newest,
+    input=asked_in("input"),
     messages=lambda _body: None,
     generates=False,
 )

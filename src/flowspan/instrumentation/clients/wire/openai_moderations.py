@@ -7,7 +7,7 @@ from typing import Any, Final
 from flowspan import semconv
 from flowspan.instrumentation.clients.wire.parts import message, parts_of
 from flowspan.instrumentation.clients.wire.reading import read, word
-from flowspan.instrumentation.clients.wire.shape import Body, Marks, Shape
+from flowspan.instrumentation.clients.wire.shape import Body, Marks, Shape, newest
 from flowspan.instrumentation.integration import AttributeValue
 
 
@@ -34,7 +34,7 @@ MODERATIONS: Final = Shape(
     prompt=("input",),
     output=lambda _body: None,
     marks=Marks(text=()),
-    fold=lambda events: dict(events[-1]),
+    fold=newest,
     input=_input,
     messages=lambda _body: None,
     generates=False,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flowspan.instrumentation.clients.wire.reading import items, read, text
@@ -54,6 +54,11 @@ def parts_of(content: Any) -> list[Part]:
     if isinstance(content, str):
         return [text_part(content)]
     return [part_of(block) for block in items(content)]
+
+
+def asked_in(member: str) -> Callable[[Mapping[str, Any]], tuple[Any, Any]]:
+    """Input of a format whose request has all that the user asks in one member."""
+    return lambda body: (None, [message("user", parts_of(body.get(member)))])
 
 
 def part_of(block: Any) -> Part:

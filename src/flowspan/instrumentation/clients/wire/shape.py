@@ -30,6 +30,11 @@ def nothing_charged(_body: Body) -> Usage | None:
     return None
 
 
+def newest(events: Sequence[Body]) -> dict[str, Any]:
+    """The body of formats whose answer comes whole, also where it is asked for as a stream."""
+    return dict(events[-1])
+
+
 def never(_body: Any) -> bool:
     """Not in this format."""
     return False

@@ -13,7 +13,7 @@ from typing import Any, Final
 from flowspan import semconv
 from flowspan.instrumentation.clients.wire.openai_chat import CHAT as OPENAI_CHAT
 from flowspan.instrumentation.clients.wire.openai_chat import asked
-from flowspan.instrumentation.clients.wire.parts import message, parts_of, text_part
+from flowspan.instrumentation.clients.wire.parts import asked_in, message, text_part
 from flowspan.instrumentation.clients.wire.reading import (
     count,
     items,
@@ -23,7 +23,7 @@ from flowspan.instrumentation.clients.wire.reading import (
     word,
     words,
 )
-from flowspan.instrumentation.clients.wire.shape import Marks, Rules, Shape, never
+from flowspan.instrumentation.clients.wire.shape import Marks, Rules, Shape, never, newest
 from flowspan.instrumentation.integration import AttributeValue
 from flowspan.usage import Usage
 
@@ -74,10 +74,6 @@ def token_text(chunk: Any) -> str | None:
     return None if read(token, "special") is True else text(read(token, "text"))
 
 
-def _input(name: str) -> Any:
-    return lambda body: (None, [message("user", parts_of(body.get(name)))])
-
-
 def _fold_chat(chunks: Sequence[Any]) -> dict[str, Any]:
     """Chunks are mappings as well, whose items lack what only some providers say."""
     told = [{**chunk, "usage": read(chunk, "usage")} for chunk in chunks]
@@ -100,7 +96,7 @@ TEXT: Final = Shape(
     output=lambda body: read(body, "generated_text"),
     marks=Marks(text=("text",), latest=("details",)),
     fold=_fold,
-    input=_input("prompt"),
+    input=asked_in("prompt"),
     messages=lambda body: [message("assistant", [text_part(read(body, "generated_text"))])],
 )
 """Text generation."""
@@ -117,8 +113,8 @@ FEATURES: Final = Shape(
     prompt=("text",),
     output=lambda _body: None,
     marks=Marks(text=()),
-    fold=lambda events: dict(events[-1]),
-    input=_input("text"),
+    fold=newest,
+    input=asked_in("text"),
     messages=lambda _body: None,
     generates=False,
 )
