@@ -565,6 +565,52 @@ async def test_generators_with_a_joiner_have_its_result(toy: ModuleType) -> None
             assert ended(recording)["sum"] == 6
 
 
+def test_a_generator_that_goes_on_when_it_is_closed_ends_there(toy: ModuleType) -> None:
+    """Python makes an error of it, and nobody reads on: the call does not stay open."""
+
+    def stubborn() -> Iterator[int]:
+        with contextlib.suppress(GeneratorExit):
+            yield 1
+        yield 2
+        yield 3
+
+    vars(toy).update(make=stubborn)
+    with record(seen("make")) as recording:
+        parts = toy.make()
+        assert next(parts) == 1
+        with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+            parts.close()
+        known = ended(recording)
+        assert next(parts) == 3
+
+    assert known["flowspan.stream.abandoned"] is True
+    assert known["status"] == "UNSET"
+
+
+def test_an_async_generator_that_goes_on_when_it_is_closed_ends_there(toy: ModuleType) -> None:
+    """Likewise."""
+
+    async def stubborn() -> AsyncIterator[int]:
+        with contextlib.suppress(GeneratorExit):
+            yield 1
+        yield 2
+        yield 3
+
+    async def drive(recording: Recording) -> dict[str, Any]:
+        parts = toy.make()
+        assert await anext(parts) == 1
+        with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+            await parts.aclose()
+        return ended(recording)
+
+    vars(toy).update(make=stubborn)
+    with record(seen("make")) as recording:
+        known = asyncio.run(drive(recording))
+
+    assert known["flowspan.stream.abandoned"] is True
+    assert known["status"] == "UNSET"
+
+
 def test_a_generator_that_fails_while_it_is_closed_fails(toy: ModuleType) -> None:
     def careless() -> Iterator[int]:
         try:

@@ -200,8 +200,8 @@ def _steps(pending: _Pending) -> Generator[Any, Any, Any]:
             value = None
         if attached is not None:
             attached.detach()
-        if observation.joiner is not None:
-            observation.chunk(part[0])
+        if closing or observation.joiner is not None:
+            _came(observation, part[0], closing=closing)
         try:
             value = yield part.pop()
             advance = inner.send
@@ -268,9 +268,17 @@ async def _async_part(observation: Observation | None, step: list[Any], *, closi
         raise
     if attached is not None:
         attached.detach()
-    if observation.joiner is not None:
-        observation.chunk(chunk)
+    if closing or observation.joiner is not None:
+        _came(observation, chunk, closing=closing)
     return chunk
+
+
+def _came(observation: Observation, part: Any, *, closing: bool) -> None:
+    """Tell of a part; after one that comes while a generator is closed, nobody reads on."""
+    if closing:
+        streams.end_later(observation.dropped)
+    else:
+        observation.chunk(part)
 
 
 def _over(
