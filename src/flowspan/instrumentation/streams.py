@@ -100,6 +100,11 @@ class Observation:
         if self._last():
             guarded("end of a call", self.invocation.complete, result)
 
+    def refused(self, error: BaseException) -> None:
+        """It raised where it should have turned into what is to be read: nothing was answered."""
+        if self._last():
+            guarded("end of a call", self.invocation.fail, error)
+
     def failed(self, error: BaseException) -> None:
         """It raised."""
         if self.before is not None:

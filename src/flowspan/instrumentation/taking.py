@@ -127,7 +127,7 @@ def hand(site: Site) -> Wrapper:
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
-            observation.failed(error)
+            observation.refused(error)
             raise
         finally:
             observation.busy = False

@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from flowspan import semconv
 from flowspan.instrumentation.clients.addresses import address_in
-from flowspan.instrumentation.clients.methods import salvaged
+from flowspan.instrumentation.clients.methods import is_empty, salvaged
+from flowspan.instrumentation.clients.plain.attempts import ANSWERED
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.failing import error_type_of
 from flowspan.instrumentation.clients.wire.gemini import GENERATE
@@ -39,6 +40,9 @@ from flowspan.usage import Usage
 
 _ANSWER: Final = "google_genai.answer"
 """Where a call notes its answer, which is asked for several times."""
+
+_FAILED: Final = "google_genai.failed"
+"""Where a call notes that it ended with an exception."""
 
 _SHAPES: Final[dict[str, Shape]] = {
     path.removeprefix(":"): shape
@@ -149,8 +153,16 @@ def _response(call: Call, result: Any) -> Attributes:
 
 
 def _usage(call: Call, result: Any) -> Usage | None:
-    asked = _known(call)
-    return describe.usage_of(asked.shape, asked.body, _answer(call, result))
+    asked, answer = _known(call), _answer(call, result)
+    if is_empty(answer) and _failed_unanswered(call):
+        return None
+    return describe.usage_of(asked.shape, asked.body, answer)
+
+
+def _failed_unanswered(call: Call) -> bool:
+    """Whether a stream failed when it asked: it was refused, or nobody was there."""
+    notes = {} if call.frame is None else call.frame.notes
+    return _FAILED in notes and notes.get(ANSWERED) is not True
 
 
 def _tools(call: Call, result: Any) -> Iterable[ToolRequest]:
@@ -177,7 +189,9 @@ def _salvage(call: Call, _error: BaseException) -> Answer | None:
     return salvaged(_known(call).shape, call)
 
 
-def _failure(_call: Call, error: BaseException) -> Attributes:
+def _failure(call: Call, error: BaseException) -> Attributes:
+    if call.frame is not None:
+        call.frame.notes[_FAILED] = True
     return {semconv.HTTP_STATUS_CODE: count(getattr(error, "code", None))}
 
 

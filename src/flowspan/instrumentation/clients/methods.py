@@ -117,7 +117,7 @@ class _Reader:
 
     def usage(self, call: Call, result: Any) -> Usage | None:
         answer = self._method.answer(result)
-        if _is_empty(answer):
+        if is_empty(answer):
             return _usage_of_nothing(call, self._method, answer)
         found = describe.usage_of(self._shape, self._method.request(call), answer)
         if found is None or not found.estimated or self._method.told is None:
@@ -170,7 +170,7 @@ def row(method: Method) -> Patch:
     )
 
 
-def _is_empty(answer: Answer) -> bool:
+def is_empty(answer: Answer) -> bool:
     """Whether a stream brought no chunk."""
     return answer.body is None and answer.output_bytes == 0
 
