@@ -13,6 +13,8 @@ from google.ai.generativelanguage_v1beta.services.generative_service import (
     GenerativeServiceClient,
     transports,
 )
+from google.api_core.exceptions import ServiceUnavailable
+from google.api_core.retry import AsyncRetry, Retry
 
 from conformance.gemini_over_grpc import Gateway
 from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
@@ -42,6 +44,26 @@ _EMBEDDINGS: Final[dict[str, Any]] = {
 }
 
 
+# --- trying again ------------------------------------------------------------------------------
+
+
+class _Overloaded:
+    """Tells whether to try again: twice for each client, and not for a minute as the SDK would."""
+
+    def __init__(self) -> None:
+        self._left = 2
+
+    def __call__(self, error: BaseException) -> bool:
+        """Whether that failure is to be tried again."""
+        self._left -= isinstance(error, ServiceUnavailable)
+        return isinstance(error, ServiceUnavailable) and self._left >= 0
+
+
+def _retries(kind: type[Retry | AsyncRetry]) -> dict[str, Any]:
+    """Options of requests, as the SDK's users give them: soon, and not often."""
+    return {"retry": kind(predicate=_Overloaded(), initial=0.01, maximum=0.01)}
+
+
 # --- clients --------------------------------------------------------------------------------------
 
 
@@ -55,9 +77,11 @@ class Service:
         client: The service's client.
     """
 
-    def __init__(self, provider: FakeProvider, **options: Any) -> None:
+    def __init__(
+        self, provider: FakeProvider, kind: type[Retry | AsyncRetry] = Retry, **options: Any
+    ) -> None:
         """Serves the provider over gRPC."""
-        self.options = options
+        self.options = {**_retries(kind), **options}
         self._address = provider.gemini_url.partition("//")[2]
         self._gateway = Gateway(self._address)
         self._channel = grpc.insecure_channel(self._gateway.address)
@@ -118,7 +142,7 @@ class Rest:
             transport="rest",
             client_options={"api_endpoint": provider.gemini_url},
         )
-        self.options = options
+        self.options = {**_retries(Retry), **options}
         self.client = None
         self.model: Any = sdk.GenerativeModel(_MODEL)
 
@@ -222,9 +246,15 @@ def _calls() -> Iterator[tuple[_Run, _Run, dict[str, Any]]]:
 
 def _ways() -> Iterator[Way]:
     for run, run_async, shared in _calls():
-        over_grpc = {"connect": Service, "impatient": _hurried(Service), "plain": False, **shared}
-        yield Way(run=run, disconnect=_close, **over_grpc)
-        yield Way(run=run_async, disconnect=_close_async, asynchronous=True, **over_grpc)
+        over_grpc = {"impatient": _hurried(Service), "plain": False, **shared}
+        yield Way(run=run, connect=Service, disconnect=_close, **over_grpc)
+        yield Way(
+            run=run_async,
+            connect=partial(Service, kind=AsyncRetry),
+            disconnect=_close_async,
+            asynchronous=True,
+            **over_grpc,
+        )
         # Of a stream over REST that is left, the SDK leaves the socket to the collector.
         if "stream" not in shared:
             over_rest = {"connect": Rest, "impatient": _hurried(Rest), **shared}

@@ -7,14 +7,17 @@ each turn of automatic function calling is one.  Streams are iterators of ``goog
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from flowspan import semconv
 from flowspan.instrumentation.clients.addresses import address
 from flowspan.instrumentation.clients.methods import Method, failure, row
+from flowspan.instrumentation.clients.plain.attempts import ANSWERED, retried
+from flowspan.instrumentation.clients.plain.calls import is_owned
 from flowspan.instrumentation.clients.wire.chunks import Look, Meaning
+from flowspan.instrumentation.clients.wire.failing import status_error
 from flowspan.instrumentation.clients.wire.gemini import GENERATE, fold
 from flowspan.instrumentation.clients.wire.gemini_embeddings import EMBEDDINGS
 from flowspan.instrumentation.clients.wire.gemini_paths import model_named
@@ -23,7 +26,7 @@ from flowspan.instrumentation.clients.wire.protos import Members, converted, is_
 from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import count, text, word
 from flowspan.instrumentation.clients.wire.shape import Body, Shape
-from flowspan.instrumentation.integration import Attributes, Call, Integration, Patch
+from flowspan.instrumentation.integration import Attributes, Call, Event, Integration, Patch
 
 _PARAMETERS: Final = ("generationConfig", "outputDimensionality")
 
@@ -91,9 +94,30 @@ def _failure(call: Call, error: BaseException) -> Attributes:
     """An error of gRPC has the HTTP status that it would have been."""
     found = dict(failure(call, error))
     if found.get(semconv.HTTP_STATUS_CODE) is None:
-        status = count(getattr(error, "code", None))
-        found[semconv.HTTP_STATUS_CODE] = None if status is None else int(status)
+        found[semconv.HTTP_STATUS_CODE] = _status(error)
     return found
+
+
+def _status(error: BaseException) -> int | None:
+    status = count(getattr(error, "code", None))
+    return None if status is None else int(status)
+
+
+# --- attempts over gRPC ---------------------------------------------------------------------------
+
+
+def _sent_unseen(call: Call) -> bool:
+    """Whether the attempts of the call are not seen already, as those over REST are."""
+    return is_owned(call) and call.enclosing is not None and ANSWERED not in call.enclosing.notes
+
+
+def _retried(call: Call, _seconds: Any) -> Iterable[Event]:
+    """What failed, once it is decided how long to wait before it is tried again."""
+    error = call.argument("exc", 0)
+    if call.frame is None or not isinstance(error, BaseException):
+        return ()
+    failed = status_error(_status(error)) or type(error).__qualname__
+    return (retried(call.frame, failed),)
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -117,6 +141,16 @@ _PACKAGE: Final = "google.ai.generativelanguage_v1beta.services.generative_servi
 _CLIENTS: Final = (
     f"{_PACKAGE}.client:GenerativeServiceClient",
     f"{_PACKAGE}.async_client:GenerativeServiceAsyncClient",
+)
+_RETRIES: Final = "google.api_core.retry.retry_{}:_retry_error_helper"
+_ATTEMPTS: Final = Patch(
+    target=_RETRIES.format("base"),
+    # Each way of trying again has imported it.
+    names=tuple(map(_RETRIES.format, ("unary", "unary_async", "streaming", "streaming_async"))),
+    label="attempt",
+    after=_retried,
+    when=_sent_unseen,
+    optional=True,  # google-api-core before 2.16 decides inside a loop
 )
 _STREAMS: Final = (
     Patch(target="google.api_core.grpc_helpers:_StreamingResponseIterator.__next__", role="next"),
@@ -151,6 +185,7 @@ def _rows() -> Iterator[Patch]:
                 response=_stream if streamed else None,
             )
             yield replace(row(method), failure=_failure)
+    yield _ATTEMPTS
     yield from _STREAMS
     # What automatic function calling runs between the calls of a chat.
     functions = "google.generativeai.types.content_types:CallableFunctionDeclaration"

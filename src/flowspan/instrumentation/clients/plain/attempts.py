@@ -14,7 +14,7 @@ from flowspan import semconv
 from flowspan.instrumentation.clients.plain.calls import is_owned
 from flowspan.instrumentation.clients.plain.library import Library, status, told
 from flowspan.instrumentation.clients.wire.failing import status_error
-from flowspan.instrumentation.integration import Attributes, Call, Event, Patch
+from flowspan.instrumentation.integration import Attributes, Call, Event, Frame, Patch
 
 LATEST_RESPONSE: Final = "http.response"
 """Where a model call's frame notes a weak reference to the latest response received for it.
@@ -53,12 +53,15 @@ def _retry(call: Call, earlier: str | None) -> Iterable[Event]:
     if frame is None:
         return ()
     failed = frame.notes.pop(_failure_of(call), None) or earlier
-    if failed is None:
-        return ()
+    return () if failed is None else (retried(frame, failed),)
+
+
+def retried(frame: Frame, failed: str) -> Event:
+    """A further attempt of a model call, because of a failure: counted, and an event of it."""
     retries = frame.notes[_RETRIES] = frame.notes.get(_RETRIES, 0) + 1
     frame.describe({semconv.RETRY_COUNT: retries})
     attributes = {semconv.ATTEMPT: retries + 1, semconv.ERROR_TYPE: failed}
-    return (Event(semconv.EVENT_RETRY, attributes),)
+    return Event(semconv.EVENT_RETRY, attributes)
 
 
 def _attempted(call: Call, result: Any) -> Iterable[Event]:
