@@ -223,6 +223,12 @@ def _embedding_usage(body: Any) -> Usage | None:
     )
 
 
+def _embedded(body: Body) -> tuple[Any, Any]:
+    """Each text is a message of its own."""
+    texts = [body.get("inputText"), *items(body.get("texts"))]
+    return None, [message("user", [text_part(each)]) for each in texts if text(each) is not None]
+
+
 _OF_EMBEDDINGS: Final = frozenset({"texts", "embeddingTypes", "embeddingConfig", "input_type"})
 
 EMBEDDINGS: Final = Shape(
@@ -242,7 +248,7 @@ EMBEDDINGS: Final = Shape(
     output=lambda _body: None,
     marks=Marks(text=()),
     fold=lambda _events: {},
-    input=lambda _body: (None, None),
+    input=_embedded,
     messages=lambda _body: None,
     generates=False,
 )
