@@ -9,9 +9,10 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse
+from threading import Thread
 from typing import Any, Final
 
 import grpc
@@ -44,6 +45,27 @@ _UNARY: Final[dict[str, tuple[str, Any, Any]]] = {
 }
 
 
+class _Daemons(Executor):
+    """A thread for each call, none of which a process waits for when it ends.
+
+    They stand wherever the provider makes them wait, also while a program leaves in the middle.
+    """
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Runs a function in a thread of its own."""
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+
+        def run() -> None:
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - whoever asks the future gets it
+                future.set_exception(error)
+
+        Thread(target=run, name="gemini-over-grpc", daemon=True).start()
+        return future
+
+
 class Gateway:
     """A gRPC server in front of a provider.
 
@@ -54,7 +76,7 @@ class Gateway:
     def __init__(self, provider_address: str) -> None:
         """Starts serving at once, for the provider at that host and port."""
         self._provider = provider_address
-        self._server = grpc.server(ThreadPoolExecutor(4, "gemini-over-grpc"))
+        self._server = grpc.server(_Daemons())
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
                 partial(self._answer, verb, request, answer),
