@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -36,14 +37,24 @@ def normalised(text: str) -> str:
     return re.sub(r"\b\d+\.\d{3,}\b", "seconds", text)
 
 
+def header(text: str) -> str:
+    """Without the clock: Amazon's requests are signed with the second in which they are sent."""
+    text = re.sub(r"\b\d{8}T\d{6}Z", "clock", text)
+    text = re.sub(r"(?<=/)\d{8}(?=/)", "day", text)
+    return re.sub(r"(?<=Signature=)[0-9a-f]+", "signed", text)
+
+
 def facts(value: Any) -> dict[str, Any]:
-    """What a program can find out about a value."""
-    return {
-        "type": type(value),
-        "repr": normalised(repr(value)),
-        "attributes": sorted(getattr(value, "__dict__", ())),
-        "pickle": pickled(value),
-    }
+    """What a program can find out about a value, and what its client warns of meanwhile."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = {
+            "type": type(value),
+            "repr": normalised(repr(value)),
+            "attributes": sorted(getattr(value, "__dict__", ())),
+            "pickle": pickled(value),
+        }
+    return {**found, "warnings": [(each.category, str(each.message)) for each in warned]}
 
 
 def pickled(value: Any) -> Any:
@@ -100,7 +111,11 @@ def seen(case: Case, provider: FakeProvider, script: Callable[[], None]) -> Seen
     subjects: list[Any] = []
     driven = drive(case.way, provider, _subjects(subjects))
     sent = [
-        {"line": f"{one.method} {one.path}", "body": json.dumps(one.body), **one.headers}
+        {
+            "line": f"{one.method} {one.path}",
+            "body": json.dumps(one.body),
+            **{name: header(value) for name, value in one.headers.items()},
+        }
         for one in provider.requests
     ]
     return Seen(got(driven), subjects, sent)
