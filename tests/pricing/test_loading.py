@@ -207,9 +207,9 @@ def poll(condition: Callable[[], object], seconds: float = 30) -> object:
 
 class TestPricerWhileLoading:
     def test_the_price_lists_of_the_process_are_loaded_when_they_are_needed(self) -> None:
-        price = Pricer().price(USAGE, provider="openai", model="gpt-4o", when=0.0)
+        pricer = Pricer()
 
-        assert price is not None
+        assert poll(lambda: pricer.price(USAGE, provider="openai", model="gpt-4o", when=0.0))
 
     def test_a_call_that_ends_before_is_unpriced_and_the_next_one_is_not(self) -> None:
         opened = threading.Event()
@@ -249,7 +249,7 @@ class TestPricerWhileLoading:
 
 
 IMPORTS_OFF_THE_CALLING_THREAD = """
-    import sys, threading
+    import sys, threading, time
 
     threads = {}
 
@@ -265,25 +265,33 @@ IMPORTS_OFF_THE_CALLING_THREAD = """
     sys.addaudithook(watch)
     pricer = Pricer(load_overrides([])[0])
     pricer.warm(provider="openai", model="gpt-4o")
-    price = pricer.price(
-        Usage(input_tokens=1, output_tokens=1), provider="openai", model="gpt-4o", when=0.0
-    )
-    assert price is not None
+    price = None
+    while price is None:  # on a busy machine the lists may come later than calls wait for them
+        price = pricer.price(
+            Usage(input_tokens=1, output_tokens=1), provider="openai", model="gpt-4o", when=0.0
+        )
+        time.sleep(0.001)
     main = threading.main_thread()
     assert threads["genai_prices"] is not main
     print(sorted(name for name, thread in threads.items() if thread is main))
 """
 
 FORKS_WHILE_LOADING = """
-    import os, sys, threading
-    from flowspan.pricing import Pricer
+    import os, sys, threading, time
+    from flowspan.pricing import Pricer, loading
     from flowspan.usage import Usage
 
+    loading._FORK_PATIENCE = 50.0  # however busy the machine is, the load ends first
+
     def price():
-        return pricer.price(
-            Usage(input_tokens=1000, output_tokens=1000),
-            provider="openai", model="gpt-4o", when=1_790_000_000.0,
-        ).amount
+        while True:
+            found = pricer.price(
+                Usage(input_tokens=1000, output_tokens=1000),
+                provider="openai", model="gpt-4o", when=1_790_000_000.0,
+            )
+            if found is not None:
+                return found.amount
+            time.sleep(0.001)
 
     importing = threading.Event()
     sys.addaudithook(
