@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from conformance.http_formats import Asked, asked, connected, disconnected
 from conformance.vocabulary import Client, Way
@@ -24,6 +24,7 @@ def ways(
     close: Callable[[Any], Any],
     *,
     asynchronous: bool = False,
+    keeps: Literal["nothing", "stream"] = "nothing",
 ) -> Iterator[Way]:
     """Every request as a way.
 
@@ -32,6 +33,7 @@ def ways(
         run: Sends a request; gives what came back, or an ``Opened``.
         close: Closes the client.
         asynchronous: Whether ``run`` is a coroutine function.
+        keeps: What the client holds until it is closed.
     """
 
     def connect(provider: FakeProvider) -> Connection:
@@ -54,6 +56,7 @@ def ways(
             stream=each.stream,
             reports=each.reports,
             can=each.can,
+            keeps=keeps,
         )
 
 

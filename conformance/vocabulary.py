@@ -26,7 +26,7 @@ ANSWER = ("Once ", "upon ", "a ", "tide ", "there ", "was.")
 RAW = frozenset({"raw", "streaming response"})
 """Variants of SDKs where the call gives an HTTP response, which the program parses later."""
 
-PATIENCE_SECONDS = 0.2
+PATIENCE_SECONDS = 0.05
 """How long an impatient client waits for the next bytes."""
 
 
@@ -69,6 +69,8 @@ class Way:
             it tries again by itself.
         lazy: Whether nothing is asked of the provider before the stream is read.
         ahead: Whether the client reads of a stream before the program does.
+        keeps: What the client holds of a stream that was left until it is closed itself: its
+            connection, or the stream as well.
         plain: Whether the bytes that the provider sends reach the client as they are; it gets
             messages of protocol buffers otherwise, which are never broken.
         identified: Whether the client lets the ids of answers through.
@@ -96,6 +98,7 @@ class Way:
     tries: int = 1
     lazy: bool = False
     ahead: bool = False
+    keeps: Literal["nothing", "connection", "stream"] = "nothing"
     plain: bool = True
     identified: bool = True
     reasoned: bool = True

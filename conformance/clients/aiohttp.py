@@ -41,5 +41,5 @@ async def _run(connection: Connection, asked: Asked) -> Any:
 CLIENT: Final = client(
     "aiohttp",
     "aiohttp",
-    ways(_Session, _run, lambda session: session.close(), asynchronous=True),
+    ways(_Session, _run, lambda session: session.close(), asynchronous=True, keeps="stream"),
 )

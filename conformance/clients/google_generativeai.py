@@ -253,6 +253,7 @@ def _ways() -> Iterator[Way]:
             connect=partial(Service, kind=AsyncRetry),
             disconnect=_close_async,
             asynchronous=True,
+            keeps="connection",
             **over_grpc,
         )
         # Of a stream over REST that is left, the SDK leaves the socket to the collector.

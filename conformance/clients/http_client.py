@@ -47,4 +47,6 @@ def _run(connection: Connection, asked: Asked) -> Any:
     return json.loads(response.read())
 
 
-CLIENT: Final = client("http.client", "http.client", ways(_Connections, _run, _Connections.close))
+CLIENT: Final = client(
+    "http.client", "http.client", ways(_Connections, _run, _Connections.close, keeps="stream")
+)

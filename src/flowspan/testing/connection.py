@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from flowspan.testing.script import Gate
 
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from conformance.asking import (
     watching,
 )
 from conformance.discovery import Case, cases
-from conformance.driving import drive, drive_cancelled
+from conformance.driving import always, drive, drive_cancelled
 from conformance.endings import EARLY, Ending
 from flowspan import semconv
 from flowspan.testing import FakeProvider, Fault, Gate, LedgerEntry, Reply
@@ -82,11 +82,15 @@ def drive_at_gate(case: Case, provider: FakeProvider, ending: Ending, recording:
     """End a stream that stands still, and see its connection closed where reading it did that.
 
     A client that holds the connection in a circle gives it back when it is collected; one that has
-    not begun to read gives it back at its own end.
+    not begun to read gives it back at its own end, and some do always.
     """
     seen, ledger = is_seen(recording), provider.ledger
-    settled = (lambda: seen() and len(ledger) > 0) if ending.reads else seen
-    driven = drive(case.way, provider, ending, settled=settled)
+    settled = {
+        "nothing": (lambda: seen() and len(ledger) > 0) if ending.reads else seen,
+        "connection": seen,
+        "stream": always,
+    }
+    driven = drive(case.way, provider, ending, settled=settled[case.way.keeps])
     if not driven.applied:
         pytest.skip("the client's streams cannot be left in that manner")
     return driven

@@ -201,7 +201,11 @@ def check_is_seen(case: Case, recording: Recording) -> None:
     known_before = len(recording.spans)
     with FakeProvider() as provider:
         provider.reply(Reply(chunks=case.way.answer, usage=charged(case.way)))
-        if error_of(case, provider, lambda: len(recording.spans) > known_before) is not None:
+
+        def settled() -> bool:
+            return len(recording.spans) > known_before or not provider.requests
+
+        if error_of(case, provider, settled) is not None:
             assert_fails_alone(case)
             return
         (entry,) = provider.ledger
