@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bench test-oldest test-clients test-ledger test-matrix fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
+.PHONY: help demo test test-bench test-oldest test-clients test-matrix fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -24,7 +24,6 @@ demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show 
 	@$(BIN)/python examples/demo.py
 
 CONFORMANCE := tests/clients/conformance
-LEDGER := answers discovery ledger media
 
 test: $(STAMP)  ## Run the tests (under five minutes)
 	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack --ignore tests/benchmarks --ignore $(CONFORMANCE)
@@ -70,14 +69,11 @@ test-oldest:  ## Run the tests with the oldest supported versions of everything
 	  tests/instrumentation tests/clients tests/distro tests/store tests/report tests/test_cost.py \
 	  --ignore $(CONFORMANCE) $(NEWER:%=--ignore tests/clients/test_%.py)
 
-test-clients: $(STAMP)  ## Ask every model client everything (a quarter of an hour)
+test-clients: $(STAMP)  ## Ask every model client everything (a few minutes)
 	@$(BIN)/python -m pytest -n auto -q $(CONFORMANCE)
 
 test-matrix: $(STAMP)  ## The same in older versions, each in an environment of its own
 	@$(BIN)/python -m conformance matrix
-
-test-ledger: $(STAMP)  ## Of what every client is asked: tokens, prices and answers
-	@$(BIN)/python -m pytest -n auto -q $(LEDGER:%=$(CONFORMANCE)/test_%.py)
 
 MINUTES ?= 10
 SEED ?= $(shell date +%s)
