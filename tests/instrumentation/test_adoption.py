@@ -399,6 +399,55 @@ def test_two_layers_beside_one_call_are_that_call(own: Recording) -> None:
     assert counted(own) == (1, 1000, 100)
 
 
+def test_one_beside_two_that_are_inside_each_other_is_that_call(own: Recording) -> None:
+    """A framework's callbacks above an SDK's instrumentation, which is above the SDK's own."""
+    beside = own.tracer_provider.get_tracer("callbacks").start_span("beside", attributes=ASKED)
+    with guest(own, scope="sdk", name="outer"), guest(own, scope="inner", name="inner"):
+        pass
+    beside.set_attributes(TOLD)
+    beside.end()
+
+    assert known(own.spans.one("inner"))[semconv.KIND] == "llm"
+    assert known(own.spans.one("beside"))[semconv.KIND] == "internal"
+    assert counted(own) == (1, 1000, 100)
+
+
+NOTHING_USED = {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}
+
+
+@pytest.mark.parametrize("told", [{}, NOTHING_USED], ids=["no tokens", "noughts"])
+@pytest.mark.parametrize("inside", [True, False], ids=["inside", "beside"])
+def test_one_that_says_nothing_leaves_the_call_to_one_that_is_still_open(
+    own: Recording, told: dict[str, int], inside: bool
+) -> None:
+    """Of a stream some end their span at once, and do not see what it used."""
+    first = own.tracer_provider.get_tracer("sdk").start_span("first", attributes=ASKED)
+    context = trace.set_span_in_context(first) if inside else None
+    second = own.tracer_provider.get_tracer("inner").start_span(
+        "second", context, attributes=ASKED
+    )
+    first.set_attributes(told)
+    first.end()
+    second.set_attributes(TOLD)
+    second.end()
+
+    assert known(own.spans.one("second"))[semconv.KIND] == "llm"
+    assert counted(own) == (1, 1000, 100)
+
+
+def test_calls_that_say_nothing_at_the_same_time_stay_apart(own: Recording) -> None:
+    """An open span stands for one of them."""
+    tracer = own.tracer_provider.get_tracer("sdk")
+    silent = [tracer.start_span("silent", attributes=ASKED) for _ in range(2)]
+    last = own.tracer_provider.get_tracer("inner").start_span("last", attributes=ASKED)
+    for span in silent:
+        span.end()
+    last.set_attributes(TOLD)
+    last.end()
+
+    assert counted(own) == (2, 1000, 100)
+
+
 def test_another_model_is_another_call(own: Recording) -> None:
     tracer = own.tracer_provider.get_tracer("callbacks")
     span = tracer.start_span("beside", attributes={**ASKED, **TOLD})

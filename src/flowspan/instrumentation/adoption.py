@@ -7,6 +7,7 @@ A model call is counted once, on the span of its *owner*:
 3. else, where none says it, the outermost model call among them.
 
 A span that ended is counted or not for good; one that ends later inside it is then not counted.
+One that ends without having said what it used leaves its call to another that is still open.
 Everything that a guest lacks is set while it ends, before any exporter sees it.
 """
 
@@ -153,7 +154,21 @@ def _owns(frame: GuestFrame, reading: Reading, ended_ns: int) -> bool:
             return False
         if _counts(above, reading):
             return False
-    return not counted.is_counted(frame, ended_ns)
+    if counted.is_counted(frame, ended_ns):
+        return False
+    return reading.usage is not None or not counted.is_left_to(frame, ended_ns, _open_calls())
+
+
+def _open_calls() -> Iterator[GuestFrame]:
+    """Model calls of others that have not ended yet, with what they say so far."""
+    for guest in tuple(live.values()):
+        span = guest.reference()
+        reading = None if span is None else recognise(span.attributes)
+        if span is not None and reading is not None and reading.is_model_call:
+            frame = guest.become(reading.role.kind)
+            if frame is not None and not frame.claimed:
+                frame.attributes = {**(span.attributes or {}), **reading.names}
+                yield frame
 
 
 def _counts(above: CallFrame, reading: Reading) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from flowspan import semconv
 from flowspan.instrumentation.dialectusage import GEN_AI, LANGFUSE, OPENINFERENCE
 from flowspan.semconv import Kind
-from flowspan.usage import Usage
+from flowspan.usage import COUNTS, Usage
 
 Attributes = Mapping[str, Any]
 
@@ -276,12 +276,17 @@ def recognise(attributes: Attributes | None) -> Reading | None:
     names = _names(dialect, role, attributes)
     if role.kind != "llm":
         return Reading(dialect.name, role, names)
-    usage = dialect.usage({**attributes, **names})
+    usage = _used(dialect.usage({**attributes, **names}))
     operation = names.get(semconv.OPERATION_NAME) or attributes.get(semconv.OPERATION_NAME)
     if usage is not None and usage.output_tokens is None and str(operation).startswith("embedding"):
         usage = replace(usage, output_tokens=0)
     role = _half_of_a_stream(attributes, usage) or role
     return Reading(dialect.name, role, names, usage, _lasted(attributes))
+
+
+def _used(usage: Usage | None) -> Usage | None:
+    """No call uses nothing: who says noughts only has not seen what it used."""
+    return usage if usage is not None and any(getattr(usage, name) for name in COUNTS) else None
 
 
 def _lasted(attributes: Attributes) -> float:

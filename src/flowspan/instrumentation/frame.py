@@ -185,6 +185,11 @@ class CallFrame:
         """Whether somebody else emits the conventions' metrics of this call."""
         return False
 
+    @property
+    def carries_call(self) -> bool:
+        """Whether it stands for a model call, be it counted here or elsewhere."""
+        return self.kind == "llm"
+
     def span_ids(self) -> tuple[int | None, int | None, int | None]:
         """Ids of the call's span, if it has one, of its parent and of what was current before."""
         span, around = self._span, self._around

@@ -101,6 +101,11 @@ class GuestFrame(CallFrame):
         return self.role
 
     @property
+    def carries_call(self) -> bool:
+        """Whether it stands for a model call, whoever counts that."""
+        return self.role == "llm"
+
+    @property
     def defers(self) -> bool:
         """Whether it takes what rows of ours inside find out: where it goes first."""
         return self.kind == "llm"
