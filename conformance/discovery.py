@@ -21,6 +21,9 @@ from conformance.vocabulary import RAW, Client, Way
 PROMISED: Final = "CONFORMANCE_PROMISED"
 """The variable by which an environment names the drivers that it promises."""
 
+PROGRAMS: Final = "CONFORMANCE_PROGRAMS"
+"""Likewise, programs of the tests of ownership that it promises."""
+
 _FOLDER: Final = Path(__file__).parent / "clients"
 _DRIVER: Final = re.compile(r"^CLIENTS?\b", re.MULTILINE)
 _OURS: Final = frozenset({"conformance", "flowspan", "typing_extensions"})
@@ -42,6 +45,11 @@ class Case(NamedTuple):
         """Whether the call itself parses the answer, and not the program once it has it."""
         client = self.client
         return client.parses and client.transport == "sdk" and self.way.variant not in RAW
+
+    @property
+    def leaves_broken(self) -> bool:
+        """Whether a stream with an event that cannot be read is left as it is."""
+        return self.way.stream and not self.client.closes_broken
 
 
 @cache
@@ -72,7 +80,17 @@ def clients() -> tuple[Client, ...]:
 @cache
 def promised() -> tuple[str, ...]:
     """The drivers that this environment of the matrix is for; none are named elsewhere."""
-    return tuple(filter(None, os.environ.get(PROMISED, "").split(",")))
+    return _named(PROMISED)
+
+
+@cache
+def programs() -> tuple[str, ...]:
+    """The programs that this environment of the matrix is for; none are named elsewhere."""
+    return _named(PROGRAMS)
+
+
+def _named(variable: str) -> tuple[str, ...]:
+    return tuple(filter(None, os.environ.get(variable, "").split(",")))
 
 
 def driver_of(client: Client) -> str:

@@ -126,6 +126,8 @@ class Client:
         transport: Where its calls are seen: ``flowspan.transport`` of their spans.
         parses: Whether the calls that are seen end with the answer parsed; where a layer above
             parses it, broken JSON is found after them.
+        closes_broken: Whether it closes a stream with an event that it cannot read while its
+            exception passes.  Earlier versions leave it open: then it is a stream that was left.
     """
 
     name: str
@@ -134,3 +136,4 @@ class Client:
     ways: tuple[Way, ...]
     transport: Literal["sdk", "http"] = "sdk"
     parses: bool = True
+    closes_broken: bool = True

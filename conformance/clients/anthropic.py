@@ -306,5 +306,5 @@ CLIENT = Client(
     module="anthropic",
     integrations=(rows.INTEGRATION, *http.INTEGRATIONS, *bodies.INTEGRATIONS),
     ways=tuple(_ways()),
-    parses=_closes(),
+    closes_broken=_closes(),
 )

@@ -72,11 +72,16 @@ def _connect_to_vertex(provider: FakeProvider, **options: Any) -> genai.Client:
 def _close(client: genai.Client) -> None:
     if hasattr(client, "close"):  # since 1.42
         client.close()
+    else:
+        client._api_client._httpx_client.close()  # noqa: SLF001 - there is no other way
 
 
 async def _close_async(client: genai.Client) -> None:
     if hasattr(client.aio, "aclose"):  # since 1.42
         await client.aio.aclose()
+    else:
+        below: Any = client._api_client  # noqa: SLF001 - there is no other way
+        await below._async_httpx_client.aclose()  # noqa: SLF001 - likewise
     _close(client)
 
 

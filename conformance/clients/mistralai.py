@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from operator import attrgetter
 from typing import Any, Final
 
@@ -146,4 +147,5 @@ CLIENT: Final = Client(
     module="mistralai",
     integrations=(rows.INTEGRATION, *http.INTEGRATIONS, *bodies.INTEGRATIONS),
     ways=tuple(_ways()),
+    closes_broken=int(version("mistralai").partition(".")[0]) > 1,
 )

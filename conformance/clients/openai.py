@@ -238,9 +238,16 @@ def _ways() -> Iterator[Way]:
     yield from media.ways((_connect, _connect_async), _close)
 
 
+def _closes() -> bool:
+    """Whether a stream with an event that cannot be read is closed: before 2.8 it is not."""
+    major, minor = openai.__version__.split(".")[:2]
+    return (int(major), int(minor)) >= (2, 8)
+
+
 CLIENT: Final = Client(
     name="openai",
     module="openai",
     integrations=(rows.INTEGRATION, *http.INTEGRATIONS, *bodies.INTEGRATIONS),
     ways=tuple(_ways()),
+    closes_broken=_closes(),
 )

@@ -416,16 +416,14 @@ NOTHING_USED = {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}
 
 
 @pytest.mark.parametrize("told", [{}, NOTHING_USED], ids=["no tokens", "noughts"])
-@pytest.mark.parametrize("inside", [True, False], ids=["inside", "beside"])
+@pytest.mark.parametrize("place", ["inside", "beside"])
 def test_one_that_says_nothing_leaves_the_call_to_one_that_is_still_open(
-    own: Recording, told: dict[str, int], inside: bool
+    own: Recording, told: dict[str, int], place: str
 ) -> None:
     """Of a stream some end their span at once, and do not see what it used."""
     first = own.tracer_provider.get_tracer("sdk").start_span("first", attributes=ASKED)
-    context = trace.set_span_in_context(first) if inside else None
-    second = own.tracer_provider.get_tracer("inner").start_span(
-        "second", context, attributes=ASKED
-    )
+    context = trace.set_span_in_context(first) if place == "inside" else None
+    second = own.tracer_provider.get_tracer("inner").start_span("second", context, attributes=ASKED)
     first.set_attributes(told)
     first.end()
     second.set_attributes(TOLD)
