@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from flowspan.testing import FakeProvider
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 ENGINE = '''
@@ -136,6 +138,12 @@ def sink() -> Iterator[Any]:
 
     with OtlpSink() as running:
         yield running
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
 
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
