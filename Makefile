@@ -72,8 +72,9 @@ test-oldest:  ## Run the tests with the oldest supported versions of everything
 test-clients: $(STAMP)  ## Ask every model client everything (a few minutes)
 	@$(BIN)/python -m pytest -n auto -q $(CONFORMANCE)
 
-test-matrix: $(STAMP)  ## The same in older versions, each in an environment of its own
-	@$(BIN)/python -m conformance matrix
+test-matrix: $(STAMP)  ## The same of older versions, and beside others, each in an environment of its own
+	@$(BIN)/python -m pip install --quiet --group matrix
+	@$(BIN)/python -m conformance matrix $(ENVIRONMENTS)
 
 MINUTES ?= 10
 SEED ?= $(shell date +%s)

@@ -1,30 +1,35 @@
 """Tests the clients in environments of their own: older versions, and what pins versions.
 
-The environments are a table, ``environments.toml``.  Each is made with ``uv`` where that is here
-and with ``venv`` and ``pip`` elsewhere, and kept until what it is made from changes.
+The environments are a table, ``environments.toml``.  They are made with ``uv``, a few at a time
+while the first are tested in, and kept until what they are made from changes.  An environment that
+cannot be made, or lacks what it promises, has failed: nothing is left out in silence.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from conformance.discovery import PROMISED
+from conformance.discovery import PROGRAMS, PROMISED, absent, drivers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TABLE: Final = Path(__file__).with_name("environments.toml")
 FOLDER: Final = ROOT / ".venv-clients"
 _STAMP: Final = ".made-from"
-_WORKERS: Final = "auto"
+_AT_ONCE: Final = 3
+_PYTEST: Final = ("-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", "--timeout", "60")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +41,34 @@ class Environment:
         about: What it is for, in a few words.
         install: Requirements beside flowspan and the tools of tests.
         promises: Drivers that must be usable in it; only these clients are asked.
-        tests: What is run in it.
+        programs: Those of ``tests/distro/test_ownership.py`` that must run in it; only these do.
+        others: Clients whose calls others see there, each with the distribution that does.
+        tests: What is run in it, one after the other: what would stand behind ``pytest``.
     """
 
     name: str
     about: str
     install: tuple[str, ...]
     promises: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
     tests: tuple[str, ...] = ("tests/clients/conformance",)
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return FOLDER / self.name
 
     @property
     def python(self) -> Path:
         """Its interpreter."""
-        scripts = "Scripts" if os.name == "nt" else "bin"
-        return FOLDER / self.name / scripts / "python"
+        return self.folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of processes in it."""
+        promised = {PROMISED: self.promises, PROGRAMS: self.programs}
+        return {**os.environ, **{name: ",".join(names) for name, names in promised.items()}}
 
 
 def environments() -> tuple[Environment, ...]:
@@ -71,54 +90,77 @@ def run(names: Sequence[str]) -> int:
     if unknown := [name for name in names if name not in known]:
         _say(f"no such environment: {', '.join(unknown)}; there are {', '.join(known)}")
         return 2
-    outcomes = [(each, *_timed(each)) for each in map(known.__getitem__, names or known)]
+    if _uv() is None:
+        _say("the environments are made with uv, which is not here: pip install uv")
+        return 2
+    wanted = [known[name] for name in names or known]
+    with ThreadPoolExecutor(_AT_ONCE) as makers:
+        made = [(each, makers.submit(_made, each)) for each in wanted]
+        outcomes = [
+            (each, *_tested(each, future, number, len(made)))
+            for number, (each, future) in enumerate(made, 1)
+        ]
     _say("\nclients, environment by environment:")
     for each, outcome, seconds in outcomes:
-        _say(f"  {each.name:<14} {outcome:<18} {seconds:4.0f} s  {each.about}")
-    return any(outcome != _PASSED for _, outcome, _ in outcomes)
+        _say(f"  {each.name:<16} {outcome or 'passed':<16} {seconds:4.0f} s  {each.about}")
+    return int(any(outcome for _, outcome, _ in outcomes))
 
 
-_PASSED: Final = "passed"
-
-
-def _timed(environment: Environment) -> tuple[str, float]:
+def _tested(environment: Environment, made: Future[str], number: int, of: int) -> tuple[str, float]:
+    """What went wrong in an environment, empty if nothing did, and how long its tests took."""
+    _say(f"\n== {number}/{of} {environment.name}: {environment.about}")
+    trouble = made.result()
     started = time.monotonic()
-    _say(f"\n== {environment.name}: {environment.about}")
-    if _make(environment):
-        passed = _tested(environment)
-        outcome = _PASSED if passed else "FAILED"
-    else:
+    if trouble:
+        _say(f"environment {environment.name} cannot be made:\n{trouble}")
         outcome = "CANNOT BE MADE"
+    elif _run(environment, "-m", "conformance", "keeps", environment.name):
+        outcome = "LACKS SOMETHING"
+    else:
+        statuses = [_run(environment, *_PYTEST, *shlex.split(each)) for each in environment.tests]
+        outcome = "FAILED" if any(statuses) else ""
     return outcome, time.monotonic() - started
+
+
+def _run(environment: Environment, *arguments: str) -> int:
+    done = subprocess.run(  # noqa: S603 - this project's tests
+        [environment.python, *arguments], cwd=ROOT, env=environment.variables, check=False
+    )
+    return done.returncode
 
 
 # --- making ---------------------------------------------------------------------------------------
 
 
-def _make(environment: Environment) -> bool:
-    stamp = FOLDER / environment.name / _STAMP
+def _made(environment: Environment) -> str:
+    """Make an environment unless it is there; what went wrong, in uv's words."""
+    stamp = environment.folder / _STAMP
     wanted = _fingerprint(environment)
     if stamp.exists() and stamp.read_text("utf-8") == wanted:
-        return True
-    folder = FOLDER / environment.name
-    shutil.rmtree(folder, ignore_errors=True)
+        return ""
+    started = time.monotonic()
+    shutil.rmtree(environment.folder, ignore_errors=True)
     requirements = [*_table()["tools"]["install"], *environment.install]
-    if uv := shutil.which("uv"):
-        commands = [
-            [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--quiet", "--python", str(environment.python)],
-        ]
-    else:
-        commands = [
-            [sys.executable, "-m", "venv", str(folder)],
-            [str(environment.python), "-m", "pip", "install", "--quiet"],
-        ]
-    commands[1] += ["--editable", ".", *requirements]
-    for command in commands:
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603 - ours
-            return False
+    python = ["--python", str(environment.python)]
+    for command in (
+        ["venv", "--python", sys.executable, str(environment.folder)],
+        # Each test may start several processes: what they import is compiled once.
+        ["pip", "install", "--compile-bytecode", *python, "--editable", ".", *requirements],
+    ):
+        done = subprocess.run(  # noqa: S603 - ours
+            [str(_uv()), *command, "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            asked = " ".join(environment.install)
+            return f"{done.stderr.strip()}\n(asked for beside flowspan: {asked})"
     stamp.write_text(wanted, "utf-8")
-    return True
+    _say(f"-- made {environment.name} in {time.monotonic() - started:.0f} s")
+    return ""
+
+
+def _uv() -> str | None:
+    beside = str(Path(sys.executable).parent)
+    return shutil.which("uv", path=os.pathsep.join((beside, os.environ.get("PATH", ""))))
 
 
 def _fingerprint(environment: Environment) -> str:
@@ -127,27 +169,33 @@ def _fingerprint(environment: Environment) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-# --- testing --------------------------------------------------------------------------------------
+# --- promises -------------------------------------------------------------------------------------
 
 
-def _tested(environment: Environment) -> bool:
-    command = [
-        str(environment.python),
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        _WORKERS,
-        "-p",
-        "no:cacheprovider",
-    ]
-    done = subprocess.run(  # noqa: S603 - this project's tests
-        [*command, "--timeout", "60", *environment.tests],
-        cwd=ROOT,
-        env={**os.environ, PROMISED: ",".join(environment.promises)},
-        check=False,
-    )
-    return done.returncode == 0
+def keeps(name: str) -> int:
+    """Say what an environment promises and lacks, inside of it.
+
+    Returns:
+        The exit status: 0 if it has everything.
+    """
+    environment = next(each for each in environments() if each.name == name)
+    broken = list(_broken(environment))
+    for sentence in broken:
+        _say(f"environment {name}: {sentence}")
+    return int(bool(broken))
+
+
+def _broken(environment: Environment) -> Iterator[str]:
+    for driver in environment.promises:
+        if driver not in drivers():
+            yield f"there is no driver {driver}"
+        elif driver in absent():
+            yield f"the driver {driver} lacks {', '.join(absent()[driver])}"
+    # Not above: flowspan is imported where its tests run, not where environments are made.
+    owners = import_module("flowspan.foreign").owned("foreign")
+    for client, distribution in environment.others.items():
+        if owners.get(client) != distribution:
+            yield f"calls of {client} are seen by {owners.get(client)}, not by {distribution}"
 
 
 def _table() -> dict[str, Any]:

@@ -1,0 +1,90 @@
+"""The environments of `make test-matrix`: none is left out in silence."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance import matrix
+from conformance.discovery import drivers
+
+TABLE = matrix.environments()
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A table of one environment, made by a uv that makes what is next to nothing."""
+    monkeypatch.setattr(matrix, "TABLE", tmp_path / "environments.toml")
+    monkeypatch.setattr(matrix, "FOLDER", tmp_path / "made")
+    matrix.TABLE.write_text('[tools]\ninstall = []\n[lonely]\nabout = "a"\ninstall = ["no-such"]\n')
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    return tmp_path
+
+
+def uv(folder: Path, script: str) -> None:
+    (folder / "uv").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "uv").chmod(0o755)
+
+
+def test_what_cannot_be_installed_is_named_with_its_environment(
+    table: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    uv(table, "echo 'no-such was not found in the package registry' >&2; exit 1")
+
+    status = matrix.run(["lonely"])
+
+    said = capfd.readouterr().out
+    assert status == 1
+    assert "environment lonely cannot be made:\nno-such was not found in the package reg" in said
+    assert "lonely           CANNOT BE MADE" in said
+
+
+def test_an_environment_whose_tests_fail_has_failed(
+    table: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It keeps what it promises, and then its tests end with an error."""
+    python = table / "made" / "lonely" / "bin" / "python"
+    making = f"mkdir -p {python.parent} && ln -sf {table}/double {python}"
+    (table / "double").write_text('#!/bin/sh\ntest "$2" = conformance\n')
+    (table / "double").chmod(0o755)
+    uv(table, making)
+
+    status = matrix.run(["lonely"])
+
+    assert status == 1
+    assert "lonely           FAILED" in capfd.readouterr().out
+
+
+def test_an_unknown_environment_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    assert matrix.run(["nowhere"]) == 2
+    assert "no such environment: nowhere; there are earlier, " in capfd.readouterr().out
+
+
+def test_what_is_promised_and_is_not_here_is_told(
+    table: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A driver that there is not, and an instrumentation that sees no call."""
+    with matrix.TABLE.open("a") as file:
+        file.write('promises = ["nobody"]\n[lonely.others]\nopenai = "somebody"\n')
+
+    assert matrix.keeps("lonely") == 1
+    assert capfd.readouterr().out == (
+        "environment lonely: there is no driver nobody\n"
+        "environment lonely: calls of openai are seen by None, not by somebody\n"
+    )
+
+
+@pytest.mark.parametrize("environment", TABLE, ids=lambda each: each.name)
+def test_an_environment_promises_what_it_is_tested_for(environment: matrix.Environment) -> None:
+    """Tests that are there, of drivers that are there; without a promise they might ask nobody."""
+    paths = [word for each in environment.tests for word in shlex.split(each) if "/" in word]
+
+    assert all((matrix.ROOT / path).exists() for path in paths)
+    assert set(environment.promises) <= set(drivers())
+    assert bool(environment.promises) == any("conformance" in path for path in paths)
+    assert bool(environment.programs) == any("ownership" in path for path in paths)
