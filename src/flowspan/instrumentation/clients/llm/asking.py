@@ -39,6 +39,9 @@ _OPTIONS: Final[Rules] = {
 }
 _REASONS: Final = ("finish_reason", "stop_reason", "done_reason")
 
+_FAILED: Final = "llm.failed"
+"""Where a call notes that it ended with an exception."""
+
 
 class _Asked:
     """What is kept of a call of ``execute``.
@@ -164,8 +167,10 @@ def response(call: Call, _result: Any) -> Attributes:
     return {**found, semconv.RESPONSE_MODEL: resolved} if resolved else found
 
 
-def failure(_call: Call, error: BaseException) -> Attributes:
+def failure(call: Call, error: BaseException) -> Attributes:
     """HTTP status and request id of an SDK's exception."""
+    if call.frame is not None and isinstance(error, Exception):
+        call.frame.notes[_FAILED] = True
     return {
         semconv.HTTP_STATUS_CODE: count(getattr(error, "status_code", None)),
         semconv.PROVIDER_REQUEST_ID: word(getattr(error, "request_id", None)),
@@ -190,12 +195,18 @@ def content(call: Call, result: Any) -> Content:
 
 
 def usage(call: Call, result: Any) -> Usage | None:
-    """The tokens that the model set, else an estimate from the text."""
+    """The tokens that the model set, else an estimate from the text.
+
+    A call that failed before any text was refused.  If it was answered all the same, the SDK below
+    knows that, and its tokens.
+    """
     answer = _response(call)
     known = reported(answer)
     if known is not None and known.input_tokens is not None and known.output_tokens is not None:
         return known
     if not isinstance(result, Joined):  # an iterator of the plugin's own, not followed
+        return known
+    if result.size == 0 and call.frame is not None and _FAILED in call.frame.notes:
         return known
     known = known or Usage()
     input_tokens, output_tokens = known.input_tokens, known.output_tokens
