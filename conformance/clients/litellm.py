@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import litellm
 import openai as openai_sdk
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
-from conformance.vocabulary import QUESTION, Ability, Client, Opened, Way
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import anthropic, bodies, http, openai
 from flowspan.instrumentation.clients import litellm as rows
 from flowspan.testing import FakeProvider
@@ -38,6 +39,10 @@ _INPUT: Final[Arguments] = {"model": "openai/text-embedding-3-small", "input": [
 _RESPONSE: Final[Arguments] = {"model": "openai/gpt-4o", "input": QUESTION}
 _STREAM: Final[Arguments] = {"stream": True}
 _WITH_USAGE: Final[Arguments] = {"stream": True, "stream_options": {"include_usage": True}}
+_IMPATIENT: Final[Arguments] = {"timeout": PATIENCE_SECONDS, "max_retries": 0, "num_retries": 0}
+
+_LOOPS: Final[list[asyncio.AbstractEventLoop]] = []
+"""Event loops of synchronous calls under way."""
 
 
 def _openai(provider: FakeProvider) -> Arguments:
@@ -94,14 +99,34 @@ def _routed(stream: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:  # n
     return run, run_async
 
 
-def _own(kind: type[Any]) -> Connect:
+def _own(kind: type[Any], *, hasty: bool = False) -> Connect:
     """With a client of the program's own: those that it makes for texts litellm never closes."""
 
     def connect(provider: FakeProvider) -> Arguments:
-        client = kind(base_url=provider.openai_url, api_key="sk-test")
+        more: Any = {"timeout": PATIENCE_SECONDS, "max_retries": 0} if hasty else {}
+        client = kind(base_url=provider.openai_url, api_key="sk-test", **more)
         return {**_openai(provider), "client": client}
 
     return connect
+
+
+def _impatient(connected: Connect) -> Connect:
+    return lambda provider: {**connected(provider), **_IMPATIENT}
+
+
+def _with_loop(connect: Callable[[FakeProvider], Any]) -> Callable[[FakeProvider], Any]:
+    """With an event loop that stands still, as a program between two of its tasks has one.
+
+    litellm asks for the current one in synchronous calls as well.  Where there is none, Python
+    before 3.14 makes one then, which nobody closes.
+    """
+
+    def connected(provider: FakeProvider) -> Any:
+        _LOOPS.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(_LOOPS[-1])
+        return connect(provider)
+
+    return connected
 
 
 def _clients(name: str, kind: type[Any]) -> list[Any]:
@@ -124,6 +149,8 @@ def _disconnect(where: Any) -> None:
     for client in (*_given(where), *_clients("module_level_client", HTTPHandler)):
         if not inspect.iscoroutinefunction(client.close):
             client.close()
+    _LOOPS.pop().close()
+    asyncio.set_event_loop(None)
 
 
 async def _disconnect_async(where: Any) -> None:
@@ -133,13 +160,25 @@ async def _disconnect_async(where: Any) -> None:
 
 
 def _pair(
-    runs: tuple[Callable[..., Any], Callable[..., Any]], connect: Any, **more: Any
+    runs: tuple[Callable[..., Any], Callable[..., Any]],
+    connect: Any,
+    impatient: Any = None,
+    **more: Any,
 ) -> Iterator[Way]:
     connects = connect if isinstance(connect, tuple) else (connect, connect)
-    yield Way(run=runs[0], connect=connects[0], disconnect=_disconnect, **more)
+    hasty = impatient or tuple(_impatient(each) for each in connects)
+    timed = more["operation"] != "embeddings"  # which are not sent piece by piece
+    yield Way(
+        run=runs[0],
+        connect=_with_loop(connects[0]),
+        impatient=_with_loop(hasty[0]) if timed else None,
+        disconnect=_disconnect,
+        **more,
+    )
     yield Way(
         run=runs[1],
         connect=connects[1],
+        impatient=hasty[1] if timed else None,
         asynchronous=True,
         disconnect=_disconnect_async,
         **more,
@@ -175,8 +214,9 @@ def _chats() -> Iterator[Way]:
         _streamed("completion", {**_CLAUDE, **_STREAM}), _anthropic, stream=True, **claude
     )
     routed: dict[str, Any] = {**openai_like, "call": "Router.completion"}
-    yield from _pair(_routed(stream=False), _router(_openai, _CHAT), **routed)
-    yield from _pair(_routed(stream=True), _router(_openai, _CHAT), stream=True, **routed)
+    routers = (_router(_openai, _CHAT), (_router(_impatient(_openai), _CHAT),) * 2)
+    yield from _pair(_routed(stream=False), *routers, **routed)
+    yield from _pair(_routed(stream=True), *routers, stream=True, **routed)
 
 
 def _others() -> Iterator[Way]:
@@ -187,11 +227,15 @@ def _others() -> Iterator[Way]:
         "model": "gpt-3.5-turbo-instruct",
         "tries": 2,
     }
-    own = (_own(openai_sdk.OpenAI), _own(openai_sdk.AsyncOpenAI))
-    yield from _pair(_whole("text_completion", _TEXT), own, **text)
+    kinds = (openai_sdk.OpenAI, openai_sdk.AsyncOpenAI)
+    own = (
+        tuple(_own(kind) for kind in kinds),
+        tuple(_own(kind, hasty=True) for kind in kinds),
+    )
+    yield from _pair(_whole("text_completion", _TEXT), *own, **text)
     yield from _pair(
         _streamed("text_completion", {**_TEXT, **_STREAM}),
-        own,
+        *own,
         stream=True,
         reports=False,
         lazy=True,
