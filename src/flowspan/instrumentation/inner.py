@@ -106,13 +106,23 @@ class Reports:
         self.settle()
         known = self._owner.attributes
         for name, value in self._attributes.items():
-            # An id of the library's own making finds nothing at the provider.
-            if name == semconv.RESPONSE_ID or name not in known:
+            if name not in known or _is_known_better(name, value, known[name]):
                 known[name] = value
         told = self._usage
         if told is None or (usage is not None and told.estimated and not usage.estimated):
             return usage
         return told
+
+
+def _is_known_better(name: str, told: Any, own: Any) -> bool:
+    """Whether a call inside knows what its owner has as well better.
+
+    An id of a library's own making finds nothing at the provider; one that makes a stream of
+    several choices one text gives one reason for all of them.
+    """
+    if name == semconv.RESPONSE_FINISH_REASONS:
+        return len(told) > len(own)
+    return name == semconv.RESPONSE_ID
 
 
 class Inner(Invocation):
