@@ -232,7 +232,8 @@ def look(row: Row) -> list[dict[str, Any]]:
     found = []
     for module, path in row.patch.places:
         with contextlib.suppress(ImportError, AttributeError):
-            found.append(about(*resolve(import_module(module), path)))
+            of = about_held if row.patch.role == "held" else about
+            found.append(of(*resolve(import_module(module), path)))
     return found
 
 
@@ -249,6 +250,16 @@ def about(owner: Any, name: str) -> dict[str, Any]:
             for each in ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__")
         },
         "is a function": inspect.isroutine(attribute),
+    }
+
+
+def about_held(owner: Any, name: str) -> dict[str, Any]:
+    """Of an attribute in which objects hold a function, their class shows the default."""
+    return {
+        "default": getattr(owner, name),
+        "arguments": str(inspect.signature(owner)),
+        "annotations": dict(owner.__annotations__),
+        "attributes": dir(owner),
     }
 
 
