@@ -395,6 +395,39 @@ def test_a_model_that_fails_is_a_failed_call(recording: Recording) -> None:
     assert known[semconv.USAGE_ESTIMATED] is True
 
 
+def test_a_model_that_refuses_has_used_nothing(recording: Recording) -> None:
+    """It failed before any text; nothing says that anybody read the prompt."""
+
+    class Refusing(Teller):
+        def execute(self, *args: Any, **kwargs: Any) -> Iterator[str]:
+            raise RuntimeError("not today")
+            yield ""
+
+    with pytest.raises(RuntimeError, match="not today"):
+        Refusing().prompt("Tell me").text()
+
+    known = known_of(recording)
+    assert known[semconv.ERROR_TYPE] == "RuntimeError"
+    assert semconv.USAGE_INPUT_TOKENS not in known
+    assert semconv.COST_STATUS not in known
+
+
+def test_a_stream_that_was_answered_and_failed_before_any_text_has_its_prompt(
+    gpt: Any, provider: FakeProvider, recording: Recording
+) -> None:
+    """The SDK below knows that the provider had begun to answer."""
+    provider.reply(Reply("Once", fault=Fault.cut(after_chunks=0)))
+
+    with pytest.raises(Exception, match=r"(closed|reset|incomplete|Connection)"):
+        gpt.prompt("Tell me").text()
+
+    known = known_of(recording)
+    assert known[semconv.ERROR_TYPE]
+    assert known[semconv.USAGE_INPUT_TOKENS] > 0
+    assert known[semconv.USAGE_OUTPUT_TOKENS] == 0
+    assert known[semconv.USAGE_ESTIMATED] is True
+
+
 # --- requests -------------------------------------------------------------------------------------
 
 
