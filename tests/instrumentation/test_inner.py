@@ -192,6 +192,30 @@ def test_an_owner_that_does_not_defer_knows_it_all() -> None:
     assert semconv.SERVER_ADDRESS not in known
 
 
+@pytest.mark.parametrize(
+    ("own", "told_below", "known"),
+    [
+        (["stop"], ["length", "stop"], ("length", "stop")),
+        (["stop"], ["end_turn"], ("stop",)),
+        (["stop", "stop"], ["stop"], ("stop", "stop")),
+    ],
+)
+def test_a_reason_for_each_choice_goes_before_one_for_all(
+    own: list[str], told_below: list[str], known: tuple[str, ...]
+) -> None:
+    """A library that makes one text of several choices gives one reason for them."""
+
+    def saying(reasons: list[str]) -> Any:
+        return lambda _call, _result: {semconv.RESPONSE_FINISH_REASONS: reasons}
+
+    below = Patch(target="sdk:ask", kind="llm", name="the-model", response=saying(told_below))
+    with record(library(response=saying(own)), Integration("sdk", "", (below,))) as recording:
+        function("complete")(tokens=7)
+
+    attributes = recording.spans.one().attributes or {}
+    assert attributes[semconv.RESPONSE_FINISH_REASONS] == known
+
+
 def test_a_second_call_after_a_failed_one_is_a_retry(recording: Recording) -> None:
     """Of the one span, which ends well."""
     function("insist")(fails=True, tokens=3)
