@@ -10,7 +10,7 @@ from typing import Any
 import llm
 from llm.default_plugins import openai_models
 
-from conformance.vocabulary import QUESTION, Client, Opened, Way
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http, openai
 from flowspan.instrumentation.clients import llm as rows
 from flowspan.testing import FakeProvider
@@ -18,6 +18,7 @@ from flowspan.testing import FakeProvider
 _CHAT = "gpt-4o"
 _TEXT = "gpt-3.5-turbo-instruct"
 _EMBEDDING = "text-embedding-3-small"
+_IMPATIENT = {"timeout": PATIENCE_SECONDS, "max_retries": 0}
 _RESPONSES = hasattr(openai_models, "Responses")
 _EVENTS = hasattr(llm.Response, "stream_events")
 
@@ -45,21 +46,24 @@ class _Embeddings:
                 os.environ["OPENAI_BASE_URL"] = before
 
 
-def _connect(kind: str, model: str) -> Callable[[FakeProvider], Any]:
+def _connect(kind: str, model: str, **options: Any) -> Callable[[FakeProvider], Any]:
     def connect(provider: FakeProvider) -> Any:
         made = getattr(openai_models, kind)(model, api_base=provider.openai_url)
         made.key = "sk-test"
-        return _keeping(made)
+        return _keeping(made, options)
 
     return connect
 
 
-def _keeping(model: Any) -> Any:
-    """Have the SDK's clients kept that a model makes, one for each call, and never closes."""
+def _keeping(model: Any, options: dict[str, Any]) -> Any:
+    """Have the SDK's clients kept that a model makes, one for each call, and never closes.
+
+    They are all that can be told to lose patience.
+    """
     make, model.made = model.get_client, []
 
     def get_client(*args: Any, **kwargs: Any) -> Any:
-        model.made.append(make(*args, **kwargs))
+        model.made.append(make(*args, **kwargs).with_options(**options))
         return model.made[-1]
 
     model.get_client = get_client
@@ -144,6 +148,11 @@ async def _async_events_stream(model: Any) -> Opened:
     return Opened(events, events.__aiter__, events.aclose)
 
 
+async def _async_conversation_stream(model: Any) -> Opened:
+    response = model.conversation().prompt(QUESTION)
+    return Opened(response, response.__aiter__)
+
+
 async def _async_chain_stream(model: Any) -> Opened:
     chunks = model.chain(QUESTION).__aiter__()
     return Opened(chunks, chunks.__aiter__, chunks.aclose)
@@ -177,7 +186,12 @@ def _chats(kind: str, wire: str, model: str = _CHAT, **more: Any) -> Iterator[Wa
         **more,
     }
     variant = "" if kind == "Chat" else kind.lower()
-    plain: dict[str, Any] = {**shared, "connect": _connect(kind, model), "variant": variant}
+    plain: dict[str, Any] = {
+        **shared,
+        "connect": _connect(kind, model),
+        "impatient": _connect(kind, model, **_IMPATIENT),
+        "variant": variant,
+    }
     yield Way(call="prompt", run=_prompt, **plain)
     yield Way(call="prompt", run=_prompt_stream, stream=True, lazy=True, **plain)
     yield Way(call="prompt", run=_read, **{**plain, "variant": f"{variant} text".strip()})
@@ -193,6 +207,7 @@ def _chats(kind: str, wire: str, model: str = _CHAT, **more: Any) -> Iterator[Wa
     later: dict[str, Any] = {
         **plain,
         "connect": _connect(f"Async{kind}", model),
+        "impatient": _connect(f"Async{kind}", model, **_IMPATIENT),
         "disconnect": _disconnect_async,
         "asynchronous": True,
     }
@@ -200,6 +215,13 @@ def _chats(kind: str, wire: str, model: str = _CHAT, **more: Any) -> Iterator[Wa
     yield Way(call="prompt", run=_async_prompt_stream, stream=True, lazy=True, **later)
     yield Way(call="prompt", run=_async_read, **{**later, "variant": f"{variant} text".strip()})
     yield Way(call="conversation.prompt", run=_async_conversation, **later)
+    yield Way(
+        call="conversation.prompt",
+        run=_async_conversation_stream,
+        stream=True,
+        lazy=True,
+        **later,
+    )
     yield Way(call="chain", run=_async_chain, **later)
     yield Way(call="chain", run=_async_chain_stream, stream=True, lazy=True, **later)
     if _EVENTS:
