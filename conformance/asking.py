@@ -94,3 +94,12 @@ def only_call(recording: Recording) -> ReadableSpan:
 def known_of(span: ReadableSpan) -> dict[str, Any]:
     """The attributes of a span."""
     return dict(span.attributes or {})
+
+
+def names_in_chain(error: BaseException | None) -> list[str]:
+    """The classes of an exception and of what led to it: the call fails at either."""
+    names = []
+    while error is not None:
+        names.append(type(error).__qualname__)
+        error = error.__cause__ or error.__context__
+    return names

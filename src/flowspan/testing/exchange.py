@@ -18,6 +18,7 @@ _MESSAGES = {
     529: "Overloaded",
 }
 JSON = {"content-type": "application/json"}
+_PAGE = b"<!DOCTYPE html>\n<html><body><h1>Please sign in</h1></body></html>\n"
 
 
 @dataclass(slots=True)
@@ -34,6 +35,10 @@ class Exchange:
         """Answers with a fault that stands in the answer's place; nothing is charged."""
         if fault.kind == "reset":
             self.connection.reset()
+            return
+        if fault.kind == "page":
+            self.answered(fault.status)
+            self.connection.send(fault.status, {"content-type": "text/html"}, _PAGE)
             return
         message = fault.message or _MESSAGES.get(fault.status, f"Status {fault.status}")
         headers = {**self.headers(), **JSON, **self.wire.error_headers(fault.status)}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from flowspan.usage import Usage
 
-FaultKind = Literal["status", "reset", "cut", "error_event", "malformed"]
+FaultKind = Literal["status", "page", "reset", "cut", "error_event", "malformed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class Fault:
     ``server_error()``         500                                         nothing
     ``overloaded()``           529 (Anthropic's "overloaded")              nothing
     ``http(status)``           any status with an error body               nothing
+    ``page()``                 200 with a page of HTML, as of a proxy      nothing
     ``reset()``                connection reset before the first byte      nothing
     ``cut(after_chunks=k)``    stream ends without its end; an answer      input, and output for
                                that is not streamed ends in the middle     what was sent
@@ -132,6 +133,11 @@ class Fault:
         return cls(kind="status", status=529, retry_after=retry_after)
 
     @classmethod
+    def page(cls) -> Fault:
+        """Status 200 with a page of HTML, as a proxy or a login in between may give."""
+        return cls(kind="page", status=200)
+
+    @classmethod
     def reset(cls) -> Fault:
         """The connection is reset after the request was read, before any byte of the answer."""
         return cls(kind="reset")
@@ -154,7 +160,7 @@ class Fault:
     @property
     def precedes_answer(self) -> bool:
         """True where the fault takes the answer's place, so that no reply is used up by it."""
-        return self.kind in {"status", "reset"}
+        return self.kind in {"status", "page", "reset"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from conformance.asking import (
     every,
     is_seen,
     known_of,
+    names_in_chain,
     one_of_each_kind,
     only_call,
     streams,
@@ -202,12 +203,3 @@ def test_a_call_that_takes_too_long_is_an_error(case: Case, provider: FakeProvid
     assert driven.error is not None
     assert span.status.status_code is StatusCode.ERROR
     assert known_of(span)[semconv.ERROR_TYPE] in names_in_chain(driven.error)
-
-
-def names_in_chain(error: BaseException | None) -> list[str]:
-    """The classes of an exception and of what led to it: the call fails at either."""
-    names = []
-    while error is not None:
-        names.append(type(error).__qualname__)
-        error = error.__cause__ or error.__context__
-    return names

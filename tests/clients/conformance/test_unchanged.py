@@ -160,7 +160,9 @@ def test_a_program_gets_and_sends_the_same(case: Case, provider: FakeProvider) -
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.http(400), Fault.reset(), Fault.malformed(after_chunks=2)], ids=lambda f: f.kind
+    "fault",
+    [Fault.http(400), Fault.reset(), Fault.page(), Fault.malformed(after_chunks=2)],
+    ids=lambda f: f.kind,
 )
 @one_of_each_kind()
 def test_a_program_sees_the_same_exceptions(

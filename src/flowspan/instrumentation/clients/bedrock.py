@@ -21,7 +21,7 @@ from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.bedrock_converse import CONVERSE, look
 from flowspan.instrumentation.clients.wire.bedrock_invoke import METRICS, metrics_in, shape_of
 from flowspan.instrumentation.clients.wire.chunks import ChunkJoiner
-from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.failing import PAGE, error_type_of, is_page_by
 from flowspan.instrumentation.clients.wire.reading import count, read, word
 from flowspan.instrumentation.clients.wire.shape import Answer, Body, Shape
 from flowspan.instrumentation.clients.wire.stream import BodyJoiner
@@ -162,13 +162,15 @@ def _request(call: Call) -> Attributes:
 def _observed(call: Call, result: Any) -> Any:
     """The events of a stream; the body of an invocation, and urllib3's response below it."""
     operation = _operation_of(call)
+    headers = read(read(result, "ResponseMetadata"), "HTTPHeaders")
+    if call.frame is not None and is_page_by(headers):
+        call.frame.notes[_ANSWER] = Answer(output_bytes=0, error=PAGE)
     if operation.stream:
         return read(result, operation.stream)
     if not operation.invokes:
         return None
     if call.frame is not None:
-        metadata = read(result, "ResponseMetadata")
-        call.frame.notes[_METRICS] = metrics_in(read(metadata, "HTTPHeaders"))
+        call.frame.notes[_METRICS] = metrics_in(headers)
     body = read(result, "body")
     return None if body is None else Observed(body, members=("_raw_stream",))
 

@@ -20,7 +20,7 @@ from flowspan.instrumentation.clients.addresses import address_in
 from flowspan.instrumentation.clients.methods import is_empty, salvaged
 from flowspan.instrumentation.clients.plain.attempts import ANSWERED
 from flowspan.instrumentation.clients.wire import describe
-from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.failing import PAGE, error_type_of, is_page
 from flowspan.instrumentation.clients.wire.gemini import GENERATE
 from flowspan.instrumentation.clients.wire.gemini_embeddings import EMBEDDINGS, PREDICTIONS
 from flowspan.instrumentation.clients.wire.gemini_paths import Aim, aim
@@ -128,6 +128,8 @@ def _read_answer(result: Any) -> Answer:
     if isinstance(result, Mapping):
         return Answer(result, error=error_type_of(result))
     data = (text(getattr(result, "body", None)) or "").encode()
+    if is_page(data):
+        return Answer(output_bytes=0, error=PAGE)
     body = parsed(data)
     return Answer(body, output_bytes=len(data) if body is None else None, error=error_type_of(body))
 

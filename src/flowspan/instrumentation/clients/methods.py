@@ -18,7 +18,7 @@ from flowspan.instrumentation.clients.plain.attempts import (
 )
 from flowspan.instrumentation.clients.wire import describe
 from flowspan.instrumentation.clients.wire.chunks import ChunkJoiner, Look
-from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.failing import PAGE, error_type_of, is_page_by
 from flowspan.instrumentation.clients.wire.headers import told_by
 from flowspan.instrumentation.clients.wire.providers import Place
 from flowspan.instrumentation.clients.wire.reading import count, word
@@ -128,8 +128,11 @@ class _Reader:
     def tools(self, _call: Call, result: Any) -> Iterable[ToolRequest]:
         return describe.requested_tools(self._shape, self._method.answer(result))
 
-    def outcome(self, _call: Call, result: Any) -> str | None:
-        return describe.error_type(self._method.answer(result))
+    def outcome(self, call: Call, result: Any) -> str | None:
+        answer = self._method.answer(result)
+        return describe.error_type(answer) or (
+            PAGE if is_empty(answer) and _is_page(call) else None
+        )
 
     def content(self, call: Call, result: Any) -> Content:
         if result is None:
@@ -173,6 +176,11 @@ def row(method: Method) -> Patch:
 def is_empty(answer: Answer) -> bool:
     """Whether a stream brought no chunk."""
     return answer.body is None and answer.output_bytes == 0
+
+
+def _is_page(call: Call) -> bool:
+    """Whether what came was a page of HTML: some SDKs see a stream without chunks in it."""
+    return call.frame is not None and is_page_by(call.frame.notes.get(LATEST_HEADERS))
 
 
 def _usage_of_nothing(call: Call, method: Method, answer: Answer) -> Usage | None:
@@ -223,6 +231,6 @@ def salvaged(shape: Shape, call: Call) -> Answer | None:
     if not isinstance(data, bytes):
         return Answer(status=_OK)
     answer = answer_in(shape, data, status=_OK)
-    if answer.body is None:
+    if answer.body is None and answer.error is None:
         answer.output_bytes = len(data)
     return answer

@@ -72,6 +72,6 @@ def salvage(call: Call, shape: Shape) -> Answer | None:
 def _answer_in(response: Any, shape: Shape) -> Answer:
     data = getattr(response, "content", b"")
     found = answer_in(shape, data, status=count(getattr(response, "status_code", None)))
-    if found.body is None:
+    if found.body is None and found.error is None:
         found.output_bytes = len(data)
     return found

@@ -13,7 +13,7 @@ from typing import Any, Final
 from flowspan import semconv
 from flowspan.instrumentation.clients.plain.calls import is_owned
 from flowspan.instrumentation.clients.plain.library import Library, status, told
-from flowspan.instrumentation.clients.wire.failing import status_error
+from flowspan.instrumentation.clients.wire.failing import is_page_by, status_error
 from flowspan.instrumentation.integration import Attributes, Call, Event, Frame, Patch
 
 LATEST_RESPONSE: Final = "http.response"
@@ -26,7 +26,8 @@ LATEST_HEADERS: Final = "http.headers"
 """Where a model call's frame notes the headers of that response, which may be gone."""
 
 ANSWERED: Final = "http.answered"
-"""Where a model call's frame notes whether its latest request was answered and not refused."""
+"""Where a model call's frame notes whether its latest request was answered: not refused, and not
+with a page of HTML."""
 
 _RETRIES: Final = "http.retries"
 
@@ -69,8 +70,8 @@ def _attempted(call: Call, result: Any) -> Iterable[Event]:
     if call.frame is not None:
         call.frame.describe(told(result))
         call.frame.notes[LATEST_RESPONSE] = weakref.ref(result)
-        call.frame.notes[LATEST_HEADERS] = getattr(result, "headers", None)
-        call.frame.notes[ANSWERED] = failed is None
+        headers = call.frame.notes[LATEST_HEADERS] = getattr(result, "headers", None)
+        call.frame.notes[ANSWERED] = failed is None and not is_page_by(headers)
         if failed is not None:
             call.frame.notes[_failure_of(call)] = failed
     return ()

@@ -34,6 +34,7 @@ RATE_LIMITS: Final[dict[str, str]] = {
     for measure in _MEASURES
     for header in (
         f"x-ratelimit-{measure}-{subject}",  # OpenAI, Azure, Groq, Together, Fireworks
+        f"x-ratelimit-{measure}-{subject}-minute",  # Mistral
         f"anthropic-ratelimit-{subject}-{measure}",
     )
 }

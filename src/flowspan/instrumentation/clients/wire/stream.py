@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from flowspan.estimates import needs_texts
 from flowspan.instrumentation.clients.wire.aws_events import MessageSplitter
-from flowspan.instrumentation.clients.wire.failing import error_type_of
+from flowspan.instrumentation.clients.wire.failing import PAGE, error_type_of, is_page
 from flowspan.instrumentation.clients.wire.lines import BYTE_ORDER_MARK, LineSplitter
 from flowspan.instrumentation.clients.wire.reading import parsed
 from flowspan.instrumentation.clients.wire.scanner import scanner, size_of_text
@@ -171,6 +171,9 @@ class BodyJoiner:
             self._plain = False
         if start.startswith((b"{", b"[")):
             return self._begin_json(start)
+        if start.startswith(b"<"):
+            self._mode = "body"
+            return b""
         self._mode = "events"
         return self._without_pieces(start)
 
@@ -276,6 +279,8 @@ class BodyJoiner:
         if self._shape.array and data.startswith(b"["):
             body: Any = self._shape.fold(_elements(data))
             return Answer(body, error=error_type_of(body))
+        if is_page(data):
+            return Answer(output_bytes=0, error=PAGE)
         body = parsed(data)
         output = len(data) if body is None else None
         return Answer(body, output_bytes=output, error=error_type_of(body))
