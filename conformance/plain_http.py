@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from conformance.http_formats import Asked, asked, connected, disconnected
+from conformance.pictures import shown
 from conformance.vocabulary import Client, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.testing import FakeProvider
@@ -44,6 +45,8 @@ def ways(
         return close(connection.client)
 
     for each in asked():
+        body = shown(each.format, each.body)
+        picture = None if body is None else each._replace(body=body)
         yield Way(
             call=f"{each.path} {each.variant}".strip(),
             format=each.format,
@@ -57,6 +60,7 @@ def ways(
             reports=each.reports,
             can=each.can,
             keeps=keeps,
+            shows=None if picture is None else _runner(run, picture, asynchronous=asynchronous),
         )
 
 

@@ -47,7 +47,12 @@ def generator(path: str, arguments: Mapping[str, Any]) -> Runs:
 
 
 def paired(
-    runs: Runs, connects: Connects, *, impatient: Connects | None = None, **more: Any
+    runs: Runs,
+    connects: Connects,
+    *,
+    impatient: Connects | None = None,
+    shows: Runs | None = None,
+    **more: Any,
 ) -> Iterator[Way]:
     """The sync and the async way of one call."""
     shared: dict[str, Any] = more
@@ -56,6 +61,7 @@ def paired(
             **shared,
             connect=connects[number],
             impatient=None if impatient is None else impatient[number],
+            shows=None if shows is None else shows[number],
             run=run,
             asynchronous=number == 1,
         )

@@ -79,6 +79,8 @@ class Way:
         answer: What the provider must say, for a call that does not take any text.
         impatient: Makes a client that gives an answer up after ``PATIENCE_SECONDS``, and does not
             try again; ``None`` where the client cannot be told to.
+        shows: Makes the same call with a picture beside the question; ``None`` where the API takes
+            none, or another way of the same format does it.
         variant: Told apart from another way with the same call: ``helper``, ``with``, or one of
             :data:`RAW`.
     """
@@ -105,6 +107,7 @@ class Way:
     provider: str | None = None
     answer: tuple[str, ...] = ANSWER
     impatient: Callable[[FakeProvider], Any] | None = None
+    shows: Callable[[Any], Any] | None = None
     variant: str = ""
 
     @property

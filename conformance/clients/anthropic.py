@@ -10,6 +10,7 @@ from typing import Any
 import anthropic
 from pydantic import BaseModel
 
+from conformance.pictures import shown
 from conformance.vocabulary import QUESTION, Client, Opened, Way
 from flowspan.instrumentation.clients import anthropic as rows
 from flowspan.instrumentation.clients import bodies, http
@@ -82,12 +83,12 @@ def _messages(client: Any, owner: str) -> Any:
     return client.beta.messages if owner == "beta.messages" else client.messages
 
 
-def _create(client: Any, owner: str = "messages") -> Any:
-    return _messages(client, owner).create(**_MESSAGE)
+def _create(client: Any, owner: str = "messages", **members: Any) -> Any:
+    return _messages(client, owner).create(**{**_MESSAGE, **members})
 
 
-async def _async_create(client: Any, owner: str = "messages") -> Any:
-    return await _messages(client, owner).create(**_MESSAGE)
+async def _async_create(client: Any, owner: str = "messages", **members: Any) -> Any:
+    return await _messages(client, owner).create(**{**_MESSAGE, **members})
 
 
 def _create_stream(client: Any, owner: str = "messages") -> Opened:
@@ -243,16 +244,19 @@ def _both(
     run: Callable[..., Any],
     run_async: Callable[..., Any],
     shared: dict[str, Any] = _SHARED,
+    shows: tuple[Any, Any] = (None, None),
     **more: Any,
 ) -> Iterator[Way]:
     asynchronous = {**shared, "connect": _ASYNC_OF[shared["connect"]], "asynchronous": True}
-    yield Way(**shared, call=call, run=run, **more)
-    yield Way(**asynchronous, call=call, run=run_async, **more)
+    yield Way(**shared, call=call, run=run, shows=shows[0], **more)
+    yield Way(**asynchronous, call=call, run=run_async, shows=shows[1], **more)
 
 
 def _of(owner: str) -> Iterator[Way]:
     one = functools.partial(functools.partial, owner=owner)
-    yield from _both(f"{owner}.create", one(_create), one(_async_create))
+    members = shown("anthropic.messages", _MESSAGE) or {}
+    seen = one(_create, **members), one(_async_create, **members)
+    yield from _both(f"{owner}.create", one(_create), one(_async_create), shows=seen)
     whole = one(_create_stream), one(_async_create_stream)
     yield from _both(f"{owner}.create", *whole, stream=True)
     if hasattr(_resource(owner), "stream"):

@@ -12,6 +12,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from conformance.pictures import shown, shows
 from conformance.vocabulary import QUESTION, Client, Opened, Way
 from flowspan.instrumentation.clients import bedrock as rows
 from flowspan.instrumentation.clients import bodies, http
@@ -36,8 +37,8 @@ def _close(client: Any) -> Any:
     return client.close()
 
 
-def _converse(client: Any) -> Any:
-    return client.converse(modelId=_CONVERSED, messages=_MESSAGES)
+def _converse(client: Any, **members: Any) -> Any:
+    return client.converse(**{"modelId": _CONVERSED, "messages": _MESSAGES, **members})
 
 
 def _converse_stream(client: Any) -> Opened:
@@ -123,7 +124,8 @@ def _converse_ways() -> Iterator[Way]:
         "model": _CONVERSED,
         "can": _abilities(),
     }
-    yield _way("converse", _converse, **shared)
+    seen = shows("bedrock.converse", {}, lambda members: functools.partial(_converse, **members))
+    yield _way("converse", _converse, shows=seen, **shared)
     yield _way("converse_stream", _converse_stream, stream=True, **shared)
     twice: dict[str, Any] = {
         "connect": functools.partial(_connect, attempts=2),
@@ -137,7 +139,9 @@ def _invoke_ways() -> Iterator[Way]:
     for family, (model, body, can) in _FAMILIES.items():
         shared = {"format": f"bedrock.{family}", "model": model, "can": can, "variant": family}
         run = functools.partial(_invoke, model=model, body=body)
-        yield _way("invoke_model", run, **shared)
+        with_picture = shown(f"bedrock.{family}", body)
+        seen = with_picture and functools.partial(_invoke, model=model, body=with_picture)
+        yield _way("invoke_model", run, shows=seen, **shared)
         stream = functools.partial(_invoke_stream, model=model, body=body)
         yield _way("invoke_model_with_response_stream", stream, stream=True, **shared)
     model, body, can = _FAMILIES["anthropic"]

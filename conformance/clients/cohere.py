@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import cohere
 
-from conformance.running import generator, paired, whole
-from conformance.vocabulary import QUESTION, Ability, Client, Way
+from conformance.pictures import shows
+from conformance.running import Connects, generator, paired, whole
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import cohere as rows
 from flowspan.testing import FakeProvider
@@ -100,14 +102,14 @@ _APIS: Final = (
 )
 
 
-def _connects(name: str) -> tuple[Callable[[FakeProvider], Any], Callable[[FakeProvider], Any]]:
+def _connects(name: str, **options: Any) -> Connects:
     """What makes the sync and the async client of a version."""
 
     def connect(provider: FakeProvider) -> Any:
-        return getattr(cohere, name)(api_key="test", base_url=provider.url)
+        return getattr(cohere, name)(api_key="test", base_url=provider.url, **options)
 
     def connect_async(provider: FakeProvider) -> Any:
-        return getattr(cohere, f"Async{name}")(api_key="test", base_url=provider.url)
+        return getattr(cohere, f"Async{name}")(api_key="test", base_url=provider.url, **options)
 
     return connect, connect_async
 
@@ -130,12 +132,17 @@ def _ways() -> Iterator[Way]:
             "can": api.can,
             "disconnect": _close,
             "tries": 2,
+            # A stream that stands still is not tried again, and neither is what timed out.
+            "impatient": _connects(api.client, timeout=PATIENCE_SECONDS),
             "variant": "v2" if api.client == _V2 else "",
         }
         arguments = {"model": api.model, **api.arguments}
         connects = _connects(api.client)
         if hasattr(owner, api.call):
-            yield from paired(whole(api.call, arguments), connects, call=api.call, **shared)
+            seen = shows(api.format, arguments, partial(whole, api.call))
+            yield from paired(
+                whole(api.call, arguments), connects, call=api.call, shows=seen, **shared
+            )
         streamed = f"{api.call}_stream"
         if api.streams and hasattr(owner, streamed):
             runs = generator(streamed, arguments)

@@ -17,6 +17,7 @@ from google import genai
 from google.genai import types
 from google.oauth2.credentials import Credentials
 
+from conformance.pictures import shown
 from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import google_genai as rows
@@ -88,12 +89,12 @@ async def _close_async(client: genai.Client) -> None:
 # --- calls ----------------------------------------------------------------------------------------
 
 
-def _generate(client: genai.Client) -> Any:
-    return client.models.generate_content(model=_MODEL, contents=QUESTION)
+def _generate(client: genai.Client, contents: Any = QUESTION) -> Any:
+    return client.models.generate_content(model=_MODEL, contents=contents)
 
 
-async def _generate_async(client: genai.Client) -> Any:
-    return await client.aio.models.generate_content(model=_MODEL, contents=QUESTION)
+async def _generate_async(client: genai.Client, contents: Any = QUESTION) -> Any:
+    return await client.aio.models.generate_content(model=_MODEL, contents=contents)
 
 
 def _generate_stream(client: genai.Client) -> Opened:
@@ -142,21 +143,30 @@ def _opened_async(stream: AsyncIterator[Any]) -> Opened:
 
 
 def _both(
-    connect: Callable[..., genai.Client], run: Any, run_async: Any, **shared: Any
+    connect: Callable[..., genai.Client],
+    run: Any,
+    run_async: Any,
+    *,
+    shows: tuple[Any, Any] = (None, None),
+    **shared: Any,
 ) -> Iterator[Way]:
     in_a_hurry = partial(connect, timeout=int(PATIENCE_SECONDS * 1000))
     hurries = connect is not _connect_trying_twice  # it would not give up
     shared["lazy"] = shared.get("stream", False)
     sync = {**shared, "impatient": in_a_hurry if hurries else None}
-    yield Way(connect=connect, run=run, disconnect=_close, **sync)
+    yield Way(connect=connect, run=run, shows=shows[0], disconnect=_close, **sync)
     hurries = hurries and _LIMITS_AIOHTTP
     awaited = {**shared, "impatient": in_a_hurry if hurries else None, "asynchronous": True}
+    awaited["shows"] = shows[1]
     yield Way(connect=connect, run=run_async, disconnect=_close_async, **awaited)
 
 
 def _ways_of_content(connect: Callable[..., genai.Client], **shared: Any) -> Iterator[Way]:
     shared = {**_CONTENT, **shared}
-    yield from _both(connect, _generate, _generate_async, call="models.generate_content", **shared)
+    asked = shown("gemini.generate_content", {}) or {}
+    seen = partial(_generate, **asked), partial(_generate_async, **asked)
+    shared_here = {"call": "models.generate_content", "shows": seen, **shared}
+    yield from _both(connect, _generate, _generate_async, **shared_here)
     yield from _both(
         connect,
         _generate_stream,

@@ -17,12 +17,14 @@ from google.api_core.exceptions import ServiceUnavailable
 from google.api_core.retry import AsyncRetry, Retry
 
 from conformance.gemini_over_grpc import Gateway
+from conformance.pictures import PICTURE
 from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import google_generativeai as rows
 from flowspan.testing import FakeProvider
 
 _MODEL: Final = "gemini-2.5-flash"
+_SHOWN: Final = [QUESTION, {"mime_type": "image/png", "data": PICTURE}]
 _EMBEDDER: Final = "text-embedding-004"
 _CONTENT: Final[dict[str, Any]] = {
     "format": "gemini.generate_content",
@@ -169,13 +171,13 @@ def _close_async(service: Any) -> Any:
 # --- calls ----------------------------------------------------------------------------------------
 
 
-def _generate(service: Any) -> Any:
-    return service.model.generate_content(QUESTION, request_options=service.options)
+def _generate(service: Any, contents: Any = QUESTION) -> Any:
+    return service.model.generate_content(contents, request_options=service.options)
 
 
-async def _generate_async(service: Any) -> Any:
+async def _generate_async(service: Any, contents: Any = QUESTION) -> Any:
     return await service.async_model.generate_content_async(
-        QUESTION, request_options=service.options
+        contents, request_options=service.options
     )
 
 
@@ -247,9 +249,17 @@ def _calls() -> Iterator[tuple[_Run, _Run, dict[str, Any]]]:
 def _ways() -> Iterator[Way]:
     for run, run_async, shared in _calls():
         over_grpc = {"impatient": _hurried(Service), "plain": False, **shared}
-        yield Way(run=run, connect=Service, disconnect=_close, **over_grpc)
+        seen = run is _generate
+        yield Way(
+            run=run,
+            shows=partial(_generate, contents=_SHOWN) if seen else None,
+            connect=Service,
+            disconnect=_close,
+            **over_grpc,
+        )
         yield Way(
             run=run_async,
+            shows=partial(_generate_async, contents=_SHOWN) if seen else None,
             connect=partial(Service, kind=AsyncRetry),
             disconnect=_close_async,
             asynchronous=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 # The client asks the Hub things of its own, which no test may wait for: nobody listens there.
@@ -12,8 +13,9 @@ os.environ.setdefault("HF_ENDPOINT", "http://127.0.0.1:9")
 import huggingface_hub
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 
+from conformance.pictures import shows
 from conformance.running import Connects, generator, paired, whole
-from conformance.vocabulary import QUESTION, Ability, Client, Way
+from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Way
 from flowspan.instrumentation.clients import bodies, http
 from flowspan.instrumentation.clients import huggingface_hub as rows
 from flowspan.testing import FakeProvider
@@ -30,13 +32,13 @@ _TRIES: Final = 2 if huggingface_hub.__version__.startswith("0.") else 1
 """Before version 1 a model that is being loaded (503) is waited for."""
 
 
-def _connects(path: str, *, as_model: bool) -> Connects:
+def _connects(path: str, *, as_model: bool, **options: Any) -> Connects:
     """What makes clients of that path: of a base URL, or of a model that is a URL."""
 
     def make(client: Callable[..., Any], provider: FakeProvider) -> Any:
         url = f"{provider.url}{path}"
         name = "model" if as_model else "base_url"
-        return client(**{name: url}, api_key="hf_test")
+        return client(**{name: url}, api_key="hf_test", **options)
 
     return (
         lambda provider: make(InferenceClient, provider),
@@ -60,15 +62,19 @@ def _chat_ways() -> Iterator[Way]:
         "provider": "huggingface",
     }
     connects = _connects("/v1", as_model=False)
+    shared["impatient"] = _connects("/v1", as_model=False, timeout=PATIENCE_SECONDS)
     for call in ("chat_completion", "chat.completions.create"):
-        yield from paired(whole(call, _CHAT), connects, call=call, **shared)
+        seen = shows("openai.chat", _CHAT, partial(whole, call))
+        yield from paired(whole(call, _CHAT), connects, call=call, shows=seen, **shared)
         streamed = generator(call, {**_CHAT, **_TOLD})
         yield from paired(streamed, connects, call=call, stream=True, **shared)
 
 
 def _text_ways() -> Iterator[Way]:
-    connects = _connects(f"/hf-inference/models/{_TEXT_MODEL}", as_model=True)
+    path = f"/hf-inference/models/{_TEXT_MODEL}"
+    connects = _connects(path, as_model=True)
     shared: dict[str, Any] = {
+        "impatient": _connects(path, as_model=True, timeout=PATIENCE_SECONDS),
         "call": "text_generation",
         "format": "tgi.generate",
         "operation": "text_completion",
@@ -104,6 +110,7 @@ def _vector_ways() -> Iterator[Way]:
     yield from paired(
         whole("feature_extraction", {"text": QUESTION}),
         _connects(path, as_model=True),
+        impatient=_connects(path, as_model=True, timeout=PATIENCE_SECONDS),
         call="feature_extraction",
         format="tgi.embeddings",
         operation="embeddings",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from operator import attrgetter
 from typing import Any, Final
 
+from conformance.pictures import shows
 from conformance.running import Runs, paired, whole
 from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import bodies, http
@@ -136,7 +138,9 @@ def _ways() -> Iterator[Way]:
     for api in _APIS:
         path = f"{api.resource}.{api.method}"
         runs = whole(path, api.arguments, async_path=f"{path}_async")
-        yield from _pair(api, runs, api.method)
+        asks = partial(whole, path, async_path=f"{path}_async")
+        seen = shows(f"mistral.{api.resource}", api.arguments, asks)
+        yield from _pair(api, runs, api.method, shows=seen)
         if api.streams:
             streamed = _stream(f"{api.resource}.stream", api.arguments)
             yield from _pair(api, streamed, "stream", stream=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 import ollama
 
+from conformance.pictures import shows
 from conformance.running import Runs, generator, paired, whole
 from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Way
 from flowspan.instrumentation.clients import bodies, http
@@ -61,12 +63,14 @@ def _pair(runs: Runs, call: str, operation: str, **more: Any) -> Iterator[Way]:
 def _ways() -> Iterator[Way]:
     tools: frozenset[Ability] = frozenset({"tools"})
     chat: dict[str, Any] = {"model": _MODEL, "can": tools}
-    yield from _pair(whole("chat", _CHAT), "chat", "chat", **chat)
+    seen = shows("ollama.chat", _CHAT, partial(whole, "chat"))
+    yield from _pair(whole("chat", _CHAT), "chat", "chat", shows=seen, **chat)
     yield from _pair(
         generator("chat", {**_CHAT, "stream": True}), "chat", "chat", stream=True, lazy=True, **chat
     )
     text: dict[str, Any] = {"model": _MODEL}
-    yield from _pair(whole("generate", _PROMPT), "generate", "text_completion", **text)
+    seen = shows("ollama.generate", _PROMPT, partial(whole, "generate"))
+    yield from _pair(whole("generate", _PROMPT), "generate", "text_completion", shows=seen, **text)
     streamed = generator("generate", {**_PROMPT, "stream": True})
     yield from _pair(streamed, "generate", "text_completion", stream=True, lazy=True, **text)
     vector: dict[str, Any] = {"model": "nomic-embed-text"}

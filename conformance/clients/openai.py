@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import openai
 
+from conformance import pictures
 from conformance.clients import openai_calls as calls
 from conformance.clients import openai_media as media
 from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Way
@@ -166,7 +167,13 @@ _OF_AZURE: Final = (
 
 
 def _paired(
-    api: _Api, call: str, runs: calls.Runs, connects: Any = _OF_OPENAI, **more: Any
+    api: _Api,
+    call: str,
+    runs: calls.Runs,
+    connects: Any = _OF_OPENAI,
+    *,
+    shows: calls.Runs | None = None,
+    **more: Any,
 ) -> Iterator[Way]:
     shared: dict[str, Any] = {
         "call": call,
@@ -183,6 +190,7 @@ def _paired(
             **shared,
             connect=connect,
             impatient=impatient,
+            shows=None if shows is None else shows[asynchronous],
             run=run,
             asynchronous=bool(asynchronous),
         )
@@ -206,7 +214,8 @@ def _plain(api: _Api) -> Iterator[Way]:
     call = f"{api.resource}.{api.method}"
     for variant, prefix, whole, streamed in _VARIANTS:
         path = f"{api.resource}.{prefix}{api.method}"
-        yield from _paired(api, call, whole(path, api.known), variant=variant)
+        seen = pictures.shows(api.format, api.known, partial(whole, path))
+        yield from _paired(api, call, whole(path, api.known), shows=seen, variant=variant)
         if api.streamed is not None:
             runs = streamed(path, {**api.known, **api.streamed, "stream": True})
             yield from _paired(api, call, runs, variant=variant, stream=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from conformance.asking import (
 )
 from conformance.discovery import Case
 from conformance.driving import drive
+from conformance.pictures import ENCODED, PICTURE
 from conformance.vocabulary import ANSWER, QUESTION
 from flowspan import semconv
 from flowspan.config import ContentMode
@@ -37,6 +40,8 @@ SECRETS = (
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
 )
 """Keys by which providers are asked, and tokens of others; none is anybody's."""
+SAME_IN_EVERY_ALPHABET = 48
+"""Signs of the picture in base64 without one that URLs write otherwise."""
 IN_CONTEXT = {
     "Authorization: Bearer abcdef0123456789abcdef": "abcdef0123456789abcdef",
     "https://user:hunter2secret@example.com/v1": "hunter2secret",
@@ -119,6 +124,31 @@ def test_secrets_never_leave(case: Case, provider: FakeProvider) -> None:
     assert known_of(only_call(recording))[semconv.OUTPUT_MESSAGES]
     assert [secret for secret in (*SECRETS, *IN_CONTEXT.values()) if secret in left] == []
     assert "sk-test" not in left
+
+
+@pytest.mark.parametrize("mode", ["off", "hash", "redacted", "full"])
+@one_of_each_kind(lambda way: way.shows is not None)
+def test_a_picture_is_never_recorded(case: Case, mode: ContentMode, provider: FakeProvider) -> None:
+    """Whatever content is asked for: of a picture there is its kind and size."""
+    asking = replace(case.way, run=case.way.shows or case.way.run)
+    provider.reply(Reply(chunks=case.way.answer, usage=charged(case.way)))
+
+    with watching(case, content=mode) as recording:
+        driven = drive(asking, provider, settled=is_seen(recording))
+
+    assert driven.error is None
+    assert ENCODED[:SAME_IN_EVERY_ALPHABET] in str(provider.requests[0].body)
+    left, known = exported(recording), known_of(only_call(recording))
+    assert not any(piece in left for piece in pieces_of(PICTURE))
+    assert semconv.INPUT_MESSAGES in known or mode in {"off", "hash"}
+    if mode in {"redacted", "full"}:
+        assert "blob" in {part["type"] for _, part in parts(known, semconv.INPUT_MESSAGES)}
+
+
+def pieces_of(data: bytes) -> Iterator[str]:
+    """What tells that data was recorded, in whichever form."""
+    for text in (base64.b64encode(data).decode(), data.hex(), repr(data)):
+        yield from (text[start : start + 12] for start in range(2, len(text) - 12, 4))
 
 
 @one_of_each_kind()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,8 @@ from conformance.endings import EARLY, Ending
 from flowspan import semconv
 from flowspan.testing import FakeProvider, Fault, Gate, Reply
 
+LOOKS_LIKE_A_FILE = re.compile(r"[A-Za-z0-9+/]{40}")
+"""As a file of the drivers does as it is, and any file in base64 and in hexadecimal digits."""
 SPEECH = "openai.speech"
 """Bytes that the provider gives at once: nothing of it is left."""
 
@@ -86,6 +89,17 @@ def test_a_stream_that_is_left_is_abandoned_and_not_guessed_at(
     assert known.get(semconv.ERROR_TYPE) == ending.error
     assert semconv.USAGE_ESTIMATED not in known
     assert semconv.USAGE_OUTPUT_TOKENS not in known
+
+
+@every_call
+def test_files_are_never_recorded(case: Case, provider: FakeProvider) -> None:
+    """Neither those that are sent, nor pictures and sounds that come back."""
+    with watching(case, content="full") as recording:
+        drive(case.way, provider, settled=is_seen(recording))
+
+    known = known_of(only_call(recording))
+    left = repr((known, [dict(event.attributes or {}) for event in only_call(recording).events]))
+    assert LOOKS_LIKE_A_FILE.search(left) is None
 
 
 @every_call
