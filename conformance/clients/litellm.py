@@ -53,6 +53,12 @@ def _anthropic(provider: FakeProvider) -> Arguments:
     return {"api_base": f"{provider.anthropic_url}/v1/messages", "api_key": "sk-test"}
 
 
+def _opened(stream: Any, *ways: Any) -> Opened:
+    """A stream that litellm does not hold: until it removed that, it kept its latest call."""
+    getattr(litellm, "error_logs", {}).clear()
+    return Opened(stream, *ways)
+
+
 def _whole(name: str, arguments: Arguments) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def run(where: Arguments) -> Any:
         return getattr(litellm, name)(**arguments, **where)
@@ -66,11 +72,11 @@ def _whole(name: str, arguments: Arguments) -> tuple[Callable[..., Any], Callabl
 def _streamed(name: str, arguments: Arguments) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def run(where: Arguments) -> Opened:
         stream = getattr(litellm, name)(**arguments, **where)
-        return Opened(stream, stream.__iter__)
+        return _opened(stream, stream.__iter__)
 
     async def run_async(where: Arguments) -> Opened:
         stream = await getattr(litellm, f"a{name}")(**arguments, **where)
-        return Opened(stream, stream.__aiter__, getattr(stream, "aclose", None))
+        return _opened(stream, stream.__aiter__, getattr(stream, "aclose", None))
 
     return run, run_async
 
@@ -90,11 +96,11 @@ def _routed(stream: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:  # n
 
     def run(router: litellm.Router) -> Any:
         found = router.completion(model="storyteller", messages=_MESSAGES, **more)
-        return Opened(found, found.__iter__) if stream else found
+        return _opened(found, found.__iter__) if stream else found
 
     async def run_async(router: litellm.Router) -> Any:
         found: Any = await router.acompletion(model="storyteller", messages=_MESSAGES, **more)
-        return Opened(found, found.__aiter__, getattr(found, "aclose", None)) if stream else found
+        return _opened(found, found.__aiter__, getattr(found, "aclose", None)) if stream else found
 
     return run, run_async
 
@@ -142,6 +148,9 @@ def _clients(name: str, kind: type[Any]) -> list[Any]:
 
 
 def _given(where: Any) -> list[Any]:
+    if isinstance(where, litellm.Router):  # which in 1.60 made clients, and kept them, by itself
+        kept = where.cache.in_memory_cache.cache_dict.values()
+        return [client for client in kept if hasattr(client, "close")]
     return [where["client"]] if isinstance(where, dict) and "client" in where else []
 
 
