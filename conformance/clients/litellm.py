@@ -12,7 +12,6 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches
 
 import litellm
 import openai as openai_sdk
-from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 from conformance.vocabulary import PATIENCE_SECONDS, QUESTION, Ability, Client, Opened, Way
 from flowspan.instrumentation.clients import anthropic, bodies, http, openai
@@ -135,15 +134,16 @@ def _with_loop(connect: Callable[[FakeProvider], Any]) -> Callable[[FakeProvider
     return connected
 
 
-def _clients(name: str, kind: type[Any]) -> list[Any]:
+def _clients(name: str) -> list[Any]:
     """What litellm keeps to ask with, out of its hands: in a cache, and one for all.
 
     It never closes them, and a stream that was not read to its end stays open with them.
     """
     kept = litellm.in_memory_llm_clients_cache
-    found = [*kept.cache_dict.values(), getattr(litellm, name)]
+    shared = getattr(litellm, name)
+    found = [*kept.cache_dict.values(), shared]
     kept.flush_cache()
-    setattr(litellm, name, kind())
+    setattr(litellm, name, type(shared)())
     return [client for client in found if hasattr(client, "close")]
 
 
@@ -155,7 +155,7 @@ def _given(where: Any) -> list[Any]:
 
 
 def _disconnect(where: Any) -> None:
-    for client in (*_given(where), *_clients("module_level_client", HTTPHandler)):
+    for client in (*_given(where), *_clients("module_level_client")):
         if not inspect.iscoroutinefunction(client.close):
             client.close()
     _LOOPS.pop().close()
@@ -163,7 +163,7 @@ def _disconnect(where: Any) -> None:
 
 
 async def _disconnect_async(where: Any) -> None:
-    for client in (*_given(where), *_clients("module_level_aclient", AsyncHTTPHandler)):
+    for client in (*_given(where), *_clients("module_level_aclient")):
         if inspect.isawaitable(closing := client.close()):
             await closing
 
