@@ -57,6 +57,7 @@ def run(program: Path, store: Path, *launcher: str) -> Ran:
                 **os.environ,
                 **provider.environment,
                 "FLOWSPAN_STORE": str(store),
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches prices at import
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             },
             cwd=store.parent,
