@@ -216,6 +216,19 @@ def test_a_reason_for_each_choice_goes_before_one_for_all(
     assert attributes[semconv.RESPONSE_FINISH_REASONS] == known
 
 
+def test_an_answer_that_is_none_is_none_above() -> None:
+    """Where a library makes an empty answer of a page of a proxy, nothing was used."""
+    below = Patch(
+        target="sdk:ask", kind="llm", name="the-model", outcome=lambda _call, _result: "html_page"
+    )
+    with record(library(usage=guess), Integration("sdk", "", (below,))) as recording:
+        function("complete")(tokens=7)
+
+    attributes = recording.spans.one().attributes or {}
+    assert attributes[semconv.ERROR_TYPE] == "html_page"
+    assert semconv.USAGE_INPUT_TOKENS not in attributes
+
+
 def test_a_second_call_after_a_failed_one_is_a_retry(recording: Recording) -> None:
     """Of the one span, which ends well."""
     function("insist")(fails=True, tokens=3)

@@ -66,6 +66,7 @@ class Reports:
         self._usage: Usage | None = None
         self._attributes: dict[str, Any] = {}
         self._failed: str | None = None
+        self._refused: str | None = None
         self._retries = 0
 
     def began(self, inner: Inner) -> None:
@@ -87,6 +88,7 @@ class Reports:
         if inner in self._open:
             self._open.remove(inner)
         self._failed = inner.attributes.get(semconv.ERROR_TYPE)
+        self._refused = self._failed if inner.refused else None
         if usage is not None:
             self._usage = usage if self._usage is None else self._usage.plus(usage)
         for name in _OF_THE_LATEST:
@@ -109,6 +111,9 @@ class Reports:
             if name not in known or _is_known_better(name, value, known[name]):
                 known[name] = value
         told = self._usage
+        if self._refused is not None and told is None and (usage is None or usage.estimated):
+            known.setdefault(semconv.ERROR_TYPE, self._refused)
+            return None
         if told is None or (usage is not None and told.estimated and not usage.estimated):
             return usage
         return told
@@ -126,9 +131,13 @@ def _is_known_better(name: str, told: Any, own: Any) -> bool:
 
 
 class Inner(Invocation):
-    """A model call whose span is its owner's."""
+    """A model call whose span is its owner's.
 
-    __slots__ = ("_owner", "_reports")
+    Attributes:
+        refused: Its answer said that it is none; the library above may make an empty one of it.
+    """
+
+    __slots__ = ("_owner", "_reports", "refused")
 
     def __init__(
         self, site: Site, call: Call, owner: Invocation, reports: Reports, outer: Context
@@ -136,6 +145,7 @@ class Inner(Invocation):
         super().__init__(site, call, owner, outer)
         self._owner = owner
         self._reports = reports
+        self.refused = False
         self._around = self  # its span is in the context: none has to be made
 
     def start(self) -> Inner:
@@ -184,7 +194,9 @@ class Inner(Invocation):
         if patch.response is not None:
             self._take(site.ask("response", patch.response, self.call, result))
         if patch.outcome is not None:
-            self._take({semconv.ERROR_TYPE: site.ask("outcome", patch.outcome, self.call, result)})
+            kind = site.ask("outcome", patch.outcome, self.call, result)
+            self._take({semconv.ERROR_TYPE: kind})
+            self.refused = kind is not None
         self._end(self._usage(result), None)
 
     def fail(self, error: BaseException, partial: Any = None) -> None:
