@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -78,6 +80,13 @@ def _disconnect(model: Any) -> None:
 async def _disconnect_async(model: Any) -> None:
     for client in model.made:
         await client.close()
+
+
+def _collect(_embeddings: _Embeddings) -> None:
+    """The clients of embeddings are out of reach: they go here, and not in another test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 # --- whole answers --------------------------------------------------------------------------------
@@ -235,6 +244,7 @@ def _embeddings() -> Iterator[Way]:
         "operation": "embeddings",
         "model": _EMBEDDING,
         "connect": lambda provider: _Embeddings(provider.openai_url),
+        "disconnect": _collect,
         "tries": 2,
     }
     yield Way(call="embed", run=_embed, **shared)
