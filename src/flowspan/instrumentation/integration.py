@@ -213,6 +213,13 @@ class Patch:
         salvage: What result there was all the same, from an exception: the answer of a model that
             the client could not parse was paid for.
         snapshot: Remembers what ``after`` will compare with; its value is ``call.snapshot``.
+        state: The state that nodes share, a dict or an object, asked before the call and after it:
+            the machine tells which keys it added, changed and removed.
+        update: What a result changes in that state, a mapping of keys to values, for engines whose
+            nodes return their changes; ``None`` for nothing.
+        inputs: What the call works on, anything: the machine sees when it comes again and again
+            (``flowspan.loop.suspected``) and keeps nothing of it; ``None`` where it is not known.
+            Unless said, what ``state`` says.
         before: Events at the start.
         after: Events once the result is known.
         usage: Tokens of a model call, from its result.
@@ -268,6 +275,9 @@ class Patch:
     failure: Callable[[Call, BaseException], Attributes] | None = None
     salvage: Callable[[Call, BaseException], Any] | None = None
     snapshot: Callable[[Call], Any] | None = None
+    state: Callable[[Call], Any] | None = None
+    update: Callable[[Call, Any], Mapping[Any, Any] | None] | None = None
+    inputs: Callable[[Call], Any] | None = None
     before: Callable[[Call], Iterable[Event]] | None = None
     after: Callable[[Call, Any], Iterable[Event]] | None = None
     usage: Callable[[Call, Any], Usage | None] | None = None

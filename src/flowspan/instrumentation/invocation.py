@@ -22,7 +22,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from flowspan import semconv
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation import accounting, content, failures
+from flowspan.instrumentation import accounting, content, failures, statechanges
 from flowspan.instrumentation.attachment import Attached
 from flowspan.instrumentation.frame import CallFrame
 from flowspan.instrumentation.hooks import Outcome
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from flowspan.config import ContentMode
     from flowspan.instrumentation.events import EventLog
-    from flowspan.instrumentation.integration import Content, Event, ToolRequest
+    from flowspan.instrumentation.integration import Attributes, Content, Event, ToolRequest
 
 
 class Invocation(CallFrame):
@@ -106,6 +106,8 @@ class Invocation(CallFrame):
                 self._record_content(None)
         if patch.snapshot is not None:
             call.snapshot = site.ask("snapshot", patch.snapshot, call)
+        if site.watches:
+            self.looked = statechanges.seen_before(site, call)
 
     def _number(self) -> None:
         """What every step and node has, unless its row said so."""
@@ -159,6 +161,10 @@ class Invocation(CallFrame):
             except Exception as error:  # noqa: BLE001 - not what an extractor should answer
                 swallow(f"{self.site.place} events", error)
 
+    def _changed(self, attributes: Attributes) -> None:
+        if attributes:
+            self.event(semconv.EVENT_STATE_CHANGED, attributes)
+
     # --- end -----------------------------------------------------------------------------------
 
     def complete(self, result: Any) -> None:
@@ -172,6 +178,8 @@ class Invocation(CallFrame):
         if patch.outcome is not None:
             kind = site.ask("outcome", patch.outcome, call, result)
             self._take({semconv.ERROR_TYPE: None if kind is None else text(kind)})
+        if self.looked is not None:
+            self._changed(statechanges.after_return(site, call, self.looked, result))
         if patch.after is not None:
             self._emit(site.ask_all("after", patch.after, call, result))
         drop = site.keep is not None and site.ask("keep", site.keep, call, result) is False
@@ -185,6 +193,8 @@ class Invocation(CallFrame):
         self.failure = error
         if site.patch.failure is not None:
             self._take(site.ask("failure", site.patch.failure, self.call, error))
+        if self.looked is not None:
+            self._changed(statechanges.after_failure(site, self.call, self.looked))
         if partial is None and site.patch.salvage is not None:
             partial = site.ask("salvage", site.patch.salvage, self.call, error)
         usage = self._partial(partial)

@@ -79,6 +79,7 @@ class Site:
         first_call: Done once, at the first call.
         glance: The row's.
         keep: The row's ``keep``, unless the user's detail is full.
+        watches: Whether the row watches a state.
     """
 
     __slots__ = (
@@ -95,6 +96,7 @@ class Site:
         "patch",
         "place",
         "static",
+        "watches",
     )
 
     def __init__(self, machine: Machine, integration: Integration, patch: Patch) -> None:
@@ -108,6 +110,7 @@ class Site:
         self.active = RANK[machine.detail] >= RANK[patch.detail]
         self.glance = patch.glance
         self.keep = None if machine.detail == "full" else patch.keep
+        self.watches = patch.state is not None or patch.update is not None
         operation = patch.operation
         self.operation = (
             operation if isinstance(operation, str) else OPERATION_OF_KIND.get(patch.kind or "")

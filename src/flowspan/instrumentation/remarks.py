@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowspan import semconv
+from flowspan.instrumentation import statechanges
 from flowspan.safety import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flowspan.instrumentation.frame import CallFrame
-    from flowspan.instrumentation.integration import Call, Event
+    from flowspan.instrumentation.integration import Attributes, Call, Event
     from flowspan.instrumentation.machine import Site
+    from flowspan.instrumentation.spanstate import Looked
 
 
 class Remark:
@@ -20,19 +23,22 @@ class Remark:
     An exception that passes is told to the row's ``failure`` only; it does not mark the span.
     """
 
-    __slots__ = ("call", "frame", "replay", "site")
+    __slots__ = ("call", "frame", "looked", "replay", "site")
 
     def __init__(self, site: Site, call: Call, frame: CallFrame) -> None:
         self.site = site
         self.call = call
         self.frame = frame
         self.replay = None
+        self.looked: Looked | None = None
 
     def start(self) -> Remark:
         """Tell what is known before the call."""
         patch, place, call = self.site.patch, self.site.place, self.call
         if patch.snapshot is not None:
             call.snapshot = guarded(f"{place} snapshot", patch.snapshot, call)
+        if self.site.watches:
+            self.looked = statechanges.seen_before(self.site, call)
         if patch.request is not None:
             self.frame.describe(guarded(f"{place} request", patch.request, call) or {})
         if patch.before is not None:
@@ -47,6 +53,8 @@ class Remark:
         patch, place, call = self.site.patch, self.site.place, self.call
         if patch.response is not None:
             self.frame.describe(guarded(f"{place} response", patch.response, call, result) or {})
+        if self.looked is not None:
+            self._changed(statechanges.after_return(self.site, call, self.looked, result))
         if patch.after is not None:
             self._emit(guarded(f"{place} after", _listed, patch.after, call, result))
 
@@ -56,6 +64,8 @@ class Remark:
         if self.site.patch.failure is not None:
             place = f"{self.site.place} failure"
             self.frame.describe(guarded(place, self.site.patch.failure, self.call, error) or {})
+        if self.looked is not None:
+            self._changed(statechanges.after_failure(self.site, self.call, self.looked))
 
     def abandon(self, partial: Any = None) -> None:
         """Nothing to tell."""
@@ -65,6 +75,10 @@ class Remark:
 
     def chunk(self) -> None:
         """Nothing to tell."""
+
+    def _changed(self, attributes: Attributes) -> None:
+        if attributes:
+            self.frame.event(semconv.EVENT_STATE_CHANGED, attributes)
 
     def _emit(self, events: Iterable[Event] | None) -> None:
         guarded(f"{self.site.place} events", self._emit_each, events or ())

@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from flowspan import semconv
 from flowspan.instrumentation.integration import Event
 from flowspan.instrumentation.spanpaths import Path, Scope
-from flowspan.instrumentation.spanstate import Look, compare, look
+from flowspan.instrumentation.spanstate import NOTHING_SEEN, Looked, compare, look
+from flowspan.instrumentation.statechanges import changed
 from flowspan.instrumentation.spanvalues import Condition, Value, attribute_value
 
 Moment = Literal["before", "after", "failure"]
@@ -131,20 +132,13 @@ class StateWatch:
     path: Path
     span: Span
 
-    def look(self, scope: Scope) -> dict[Any, Look]:
+    def look(self, scope: Scope) -> Looked:
         """Names and identities; nothing for a state that is not there."""
         state = self.path.read(scope)
-        return {} if state is None else look(state)
+        return NOTHING_SEEN if state is None else look(state)
 
     def event(self, before: Any, scope: Scope) -> Event | None:
         """A change, if keys were added, changed or removed."""
-        change = compare(before, self.look(scope))
-        if not change:
-            return None
-        attributes = {
-            semconv.STATE_ADDED: change.added or None,
-            semconv.STATE_CHANGED: change.changed or None,
-            semconv.STATE_REMOVED: change.removed or None,
-            semconv.STATE_SIZE: change.size,
-        }
-        return Event(semconv.EVENT_STATE_CHANGED, attributes, self.span)
+        state = self.path.read(scope)
+        attributes = changed(compare(before, {} if state is None else state))
+        return Event(semconv.EVENT_STATE_CHANGED, attributes, self.span) if attributes else None

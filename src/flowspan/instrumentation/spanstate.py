@@ -1,38 +1,57 @@
 """Compares a state before and after a call: which keys were added, changed or removed.
 
-The price depends on the number of keys and never on what they hold: nothing is copied,
-serialised or compared deeply.  A value counts as changed where it is another object, or a
-built-in collection of another length.  What this cannot see, on purpose: a change inside an
-object that leaves the length alone.
+The price depends neither on what the keys hold nor, above :data:`MOST_KEYS`, on how many there are:
+nothing is copied, serialised or compared deeply, and of a large state the oldest and the newest
+keys are looked at.  A value counts as changed where it is another object, or a built-in collection
+of another length.  What this cannot see, on purpose: a change inside an object that leaves the
+length alone, and one of a key in the middle of a large state.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import islice, takewhile
 from types import MemberDescriptorType
 from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 MOST_NAMES: Final = 100
 """How many key names an event lists."""
 
-_ATOMS: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
+MOST_KEYS: Final = 100
+"""How many keys are looked at: where there are more, the first half of these and the last."""
+
+LONG: Final = 4096
+"""Texts above this length are told apart by identity: comparing them would take its time."""
+
+ATOMS: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
+_TEXTS: Final = frozenset({str, bytes})
 _SIZED: Final[tuple[Any, ...]] = (dict, list, tuple, set, frozenset, str, bytes, bytearray, deque)
+_EXACTLY_SIZED: Final = frozenset({dict, list, tuple, set, frozenset, bytearray, deque})
 
 
-class Look(NamedTuple):
-    """What is remembered of a value.
+class Looked(NamedTuple):
+    """What is remembered of a state.
 
     Attributes:
-        kind: Its type.
-        identity: The value itself where it is a plain number or text, which may be kept alive
-            without harm and whose address Python soon gives to another one; its ``id`` otherwise.
-        size: The length of a built-in collection.
+        seen: For each key that was looked at: a plain number or text itself, which may be kept
+            alive without harm and whose address Python soon gives to another one; for any other
+            value its ``id``, the length of a built-in collection, and its type.
+        size: How many keys there are.
     """
 
-    kind: type
-    identity: Any
-    size: int | None
+    seen: Mapping[Any, Any]
+    size: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether every key was looked at."""
+        return self.size <= MOST_KEYS
+
+
+NOTHING_SEEN: Final = Looked({}, 0)
+"""A state that is not there."""
 
 
 class Change(NamedTuple):
@@ -47,50 +66,42 @@ class Change(NamedTuple):
         return bool(self.added or self.changed or self.removed)
 
 
-def parts(state: Any) -> Mapping[Any, Any]:
-    """The named parts of a state: keys of a dict, or attributes of an object.
+def parts(state: Any, most: int = MOST_KEYS) -> list[tuple[Any, Any]]:
+    """The named parts of a state, keys of a dict or attributes of an object: the oldest and newest.
 
-    No code of the program runs: a dict is copied as a dict, an object is read by its
-    ``__dict__`` and ``__slots__``, not by its properties.
+    No code of the program runs: a dict is read as a dict, an object by its ``__dict__`` and
+    ``__slots__``, not by its properties.
     """
-    if isinstance(state, dict):
-        return dict.copy(state)
-    found = dict(_slots(state))
-    try:
-        found.update(object.__getattribute__(state, "__dict__"))
-    except AttributeError:
-        return found
-    return found
+    return _some(_contents(state), most)
 
 
-def look(state: Any) -> dict[Any, Look]:
+def look(state: Any) -> Looked:
     """What is remembered of a state, to be given to :func:`compare` later."""
-    return {key: _look(value) for key, value in parts(state).items()}
+    return _looked(_contents(state))
 
 
-def compare(before: Mapping[Any, Look], after: Mapping[Any, Look]) -> Change:
-    """The difference between two looks at a state."""
-    return Change(
-        [name_of(key) for key in after if key not in before][:MOST_NAMES],
-        [name_of(key) for key in after if key in before and _differ(before[key], after[key])][
-            :MOST_NAMES
-        ],
-        [name_of(key) for key in before if key not in after][:MOST_NAMES],
-        len(after),
-    )
+def compare(before: Looked, state: Any) -> Change:
+    """The difference between a look at a state and what it is now."""
+    contents = _contents(state)
+    return _change(before, _looked(contents), contents)
+
+
+def compare_update(before: Looked, update: Mapping[Any, Any]) -> Change:
+    """What an update changes in a state that it has not been written to yet."""
+    after = _looked(update if isinstance(update, dict) else dict(update))
+    added, changed = _differing(before.seen, after.seen)
+    if not before.whole:
+        added = []  # a key that was not looked at may have been there
+    return Change(_names(added), _names(changed), [], before.size + len(added))
 
 
 def name_of(key: Any) -> str:
     """The text for a key; one that is neither text nor number is named by its type."""
-    return str(key) if type(key) in _ATOMS else f"<{type(key).__name__}>"
+    return str(key) if type(key) in ATOMS else f"<{type(key).__name__}>"
 
 
-def _look(value: Any) -> Look:
-    kind = type(value)
-    return Look(kind, value if kind in _ATOMS else id(value), _size(value))
-
-
-def _size(value: Any) -> int | None:
+def size_of(value: Any) -> int | None:
+    """The length of a built-in collection or text; ``None`` of anything else."""
     for collection in _SIZED:
         if isinstance(value, collection):
             size: int = collection.__len__(value)  # the subclass may have one of its own, and slow
@@ -98,19 +109,114 @@ def _size(value: Any) -> int | None:
     return None
 
 
-def _differ(before: Look, after: Look) -> bool:
-    if before.kind is not after.kind or before.size != after.size:
-        return True
-    return before.identity is not after.identity and before.identity != after.identity
+# --- what there is ----------------------------------------------------------------------------
 
 
-def _slots(state: Any) -> list[tuple[str, Any]]:
-    found = []
-    for owner in type(state).__mro__:
-        for name, member in vars(owner).items():
-            if isinstance(member, MemberDescriptorType) and not name.startswith("__"):
-                try:
-                    found.append((name, member.__get__(state)))
-                except AttributeError:  # a slot that was never filled
-                    continue
+def _contents(state: Any) -> dict[Any, Any]:
+    if isinstance(state, dict):
+        return state
+    slots = _slots(type(state))
+    found = dict(_filled(state, slots)) if slots else {}
+    try:
+        attributes = object.__getattribute__(state, "__dict__")
+    except AttributeError:
+        return found
+    if found or not isinstance(attributes, dict):
+        found.update(attributes)
+        return found
+    return attributes
+
+
+def _some(contents: dict[Any, Any], most: int) -> list[tuple[Any, Any]]:
+    if dict.__len__(contents) <= most:
+        return list(dict.copy(contents).items())
+    half = most // 2
+    items = dict.items(contents)
+    try:
+        return [*islice(items, half), *reversed(list(islice(reversed(items), half)))]
+    except RuntimeError:  # another thread is adding keys
+        return _some(dict.copy(contents), most)
+
+
+_slots_of: Final[WeakKeyDictionary[type, tuple[tuple[str, Any], ...]]] = WeakKeyDictionary()
+"""The slots of classes that were looked at."""
+
+
+def _slots(kind: type) -> tuple[tuple[str, Any], ...]:
+    found = _slots_of.get(kind)
+    if found is None:
+        _slots_of[kind] = found = tuple(
+            (name, member)
+            for owner in kind.__mro__
+            for name, member in vars(owner).items()
+            if isinstance(member, MemberDescriptorType) and not name.startswith("__")
+        )
     return found
+
+
+def _filled(state: Any, slots: tuple[tuple[str, Any], ...]) -> list[tuple[str, Any]]:
+    found = []
+    for name, member in slots:
+        try:
+            found.append((name, member.__get__(state)))
+        except AttributeError:  # a slot that was never filled
+            continue
+    return found
+
+
+# --- looking and comparing --------------------------------------------------------------------
+
+
+def _looked(contents: dict[Any, Any]) -> Looked:
+    seen = {}
+    for key, value in _some(contents, MOST_KEYS):
+        kind = type(value)
+        if kind in ATOMS:
+            seen[key] = value
+        elif kind in _EXACTLY_SIZED:
+            seen[key] = (id(value), len(value), kind)
+        else:
+            seen[key] = (id(value), size_of(value), kind)
+    return Looked(seen, dict.__len__(contents))
+
+
+def _change(before: Looked, after: Looked, contents: dict[Any, Any]) -> Change:
+    added, changed = _differing(before.seen, after.seen)
+    if not before.whole:
+        added = _newest(before.seen, after.seen)
+    removed = []
+    if not (before.whole and after.whole) or after.size < before.size + len(added):
+        removed = [key for key in before.seen if not dict.__contains__(contents, key)]
+    return Change(_names(added), _names(changed), _names(removed), after.size)
+
+
+def _names(keys: list[Any]) -> list[str]:
+    return [name_of(key) for key in keys[:MOST_NAMES]]
+
+
+def _differing(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> tuple[list[Any], list[Any]]:
+    added, changed = [], []
+    for key, now in after.items():
+        was = before.get(key, before)
+        if was is now:
+            continue
+        if was is before:
+            added.append(key)
+        elif _differ(was, now):
+            changed.append(key)
+    return added, changed
+
+
+def _newest(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> list[Any]:
+    """What was added to a large state: new keys come last, behind one that was known."""
+    found = list(takewhile(lambda key: key not in before, reversed(list(after))))
+    return found[::-1]
+
+
+def _differ(was: Any, now: Any) -> bool:
+    kind = type(now)
+    if type(was) is not kind:
+        return True
+    if kind in _TEXTS and len(now) > LONG:
+        return True  # another object, as was asked before
+    return bool(was != now)
