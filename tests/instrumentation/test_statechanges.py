@@ -31,9 +31,8 @@ def changes(span: Any) -> list[dict[str, Any]]:
 
 
 def node(toy: ModuleType, action: Any, detail: Any = "normal", **slots: Any) -> Any:
-    with record(rows(**slots), detail=detail) as recording:
-        with contextlib.suppress(LookupError):
-            toy.Engine().run(1, action)
+    with record(rows(**slots), detail=detail) as recording, contextlib.suppress(LookupError):
+        toy.Engine().run(1, action)
     return recording.spans.named("run_step node")[0]
 
 

@@ -10,8 +10,8 @@ from flowspan import semconv
 from flowspan.instrumentation.integration import Event
 from flowspan.instrumentation.spanpaths import Path, Scope
 from flowspan.instrumentation.spanstate import NOTHING_SEEN, Looked, compare, look
-from flowspan.instrumentation.statechanges import changed
 from flowspan.instrumentation.spanvalues import Condition, Value, attribute_value
+from flowspan.instrumentation.statechanges import changed
 
 Moment = Literal["before", "after", "failure"]
 Span = Literal["own", "enclosing"]
