@@ -20,6 +20,16 @@ if TYPE_CHECKING:
         StoreError,
         StoreTooNewError,
     )
+    from flowspan.instrumentation.decorators import (
+        Handle,
+        agent,
+        current,
+        node,
+        prompt,
+        run,
+        step,
+        tool,
+    )
     from flowspan.instrumentation.integration import (
         Attributes,
         AttributeValue,
@@ -46,6 +56,7 @@ __all__ = [
     "FlowspanError",
     "FlowspanInstrumentor",
     "Frame",
+    "Handle",
     "Integration",
     "Joiner",
     "Kind",
@@ -55,7 +66,14 @@ __all__ = [
     "StoreTooNewError",
     "Usage",
     "__version__",
+    "agent",
+    "current",
+    "node",
+    "prompt",
+    "run",
     "semconv",
+    "step",
+    "tool",
 ]
 
 _NAMES_OF: Final = {
@@ -66,6 +84,16 @@ _NAMES_OF: Final = {
         "RunNotFoundError",
         "StoreError",
         "StoreTooNewError",
+    ),
+    "flowspan.instrumentation.decorators": (
+        "Handle",
+        "agent",
+        "current",
+        "node",
+        "prompt",
+        "run",
+        "step",
+        "tool",
     ),
     "flowspan.instrumentation.integration": (
         "AttributeValue",

@@ -23,6 +23,7 @@ from flowspan.foreign import THREADING, disabled_integrations
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.adoption import Adoption
 from flowspan.instrumentation.clients import http
+from flowspan.instrumentation.decorators import live
 from flowspan.instrumentation.events import EventOutlet
 from flowspan.instrumentation.guests import House
 from flowspan.instrumentation.machine import Machine
@@ -76,6 +77,7 @@ class Assembly:
         self._processors: list[SpanProcessor] = []
         self._instruments: Instruments | None = None
         self._endings: Endings | None = None
+        self._machine: Machine | None = None
         self._carriers: tuple[ThreadContext | ProcessContext, ...] = ()
 
     # --- processors ----------------------------------------------------------------------------
@@ -142,6 +144,8 @@ class Assembly:
         )
         yields = foreign.goes_first(self.settings.clients)
         House.open(machine, yields=yields, expect=costs.expect)
+        live.connect(machine)
+        self._machine = machine
         self.patcher = Patcher(machine)
         http.configure(self.settings.http_hosts)
         estimates.configure(BytePairs() if self.settings.estimates == "tiktoken" else None)
@@ -165,6 +169,8 @@ class Assembly:
             self._endings.uninstall()
         for carrier in self._carriers:
             carrier.uninstall()
+        if self._machine is not None:
+            live.disconnect(self._machine)
         House.close()
         safety.set_listener(None)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
 from flowspan.instrumentation import counted
-from flowspan.instrumentation.failures import came_from_inside
+from flowspan.instrumentation.failures import came_from_inside, identity
 from flowspan.instrumentation.run import Totals
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _add_error(invocation: CallFrame) -> None:
     )
     with invocation.run.lock:
         if invocation.parent is not None:
-            invocation.parent.failed_below = REPORTED if failure is None else id(failure)
+            invocation.parent.failed_below = REPORTED if failure is None else identity(failure)
         if first:
             for frame in _above(invocation):
                 if frame.totals is None:

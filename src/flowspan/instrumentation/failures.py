@@ -10,6 +10,8 @@ from flowspan.instrumentation.stacktraces import message, stacktrace, type_name
 from flowspan.instrumentation.values import text
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from flowspan.instrumentation.frame import CallFrame
 
 _OF_WRAPPERS: Final = frozenset(
@@ -44,14 +46,23 @@ def came_from_inside(invocation: CallFrame, error: BaseException) -> bool:
 
     Its identity alone does not say so: another exception may be where one that is gone was.
     """
-    if invocation.failed_below != id(error) or error.__traceback__ is None:
+    below = invocation.failed_below
+    if not isinstance(below, tuple) or below[0] != id(error) or error.__traceback__ is None:
         return False
+    entry: TracebackType | None = error.__traceback__
+    if id(entry) == below[1]:  # it passed two ``with`` blocks of one function
+        return True
     entry = error.__traceback__.tb_next  # the first is this call's own
     while entry is not None:
-        if entry.tb_frame.f_globals.get("__name__") in _OF_WRAPPERS:
+        if id(entry) == below[1] or entry.tb_frame.f_globals.get("__name__") in _OF_WRAPPERS:
             return True
         entry = entry.tb_next
     return False
+
+
+def identity(error: BaseException) -> tuple[int, int]:
+    """What tells an exception that is passing from a later one where it was in memory."""
+    return id(error), id(error.__traceback__)
 
 
 def exception_attributes(error: BaseException, *, first: bool) -> dict[str, Any]:

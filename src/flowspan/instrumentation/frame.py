@@ -62,7 +62,7 @@ class CallFrame:
         started_ns: Start in nanoseconds of the epoch.
         cost_usd: What a hook said that the call cost.
         failure: What it raised.
-        failed_below: Identity of the exception that came from inside.
+        failed_below: Identity of the exception that came from inside, or ``REPORTED``.
         children: How many runs, steps and nodes are under way inside.
         covered_ns: How long at least one was.
         reports: What model calls inside this one told; ``None`` where there are none.
@@ -127,7 +127,7 @@ class CallFrame:
         self.closing = False
         self.ended = False
         self.failure: BaseException | None = None
-        self.failed_below: int | None = None
+        self.failed_below: tuple[int, int] | int | None = None
         self.children = 0
         self.covered_ns = 0
         self.covered_since = 0

@@ -220,6 +220,8 @@ class Patch:
         inputs: What the call works on, anything: the machine sees when it comes again and again
             (``flowspan.loop.suspected``) and keeps nothing of it; ``None`` where it is not known.
             Unless said, what ``state`` says.
+        prompt: The prompt that the call works with, for rows without a kind: an event on the span
+            in force, and named on the model calls inside.
         before: Events at the start.
         after: Events once the result is known.
         usage: Tokens of a model call, from its result.
@@ -278,6 +280,7 @@ class Patch:
     state: Callable[[Call], Any] | None = None
     update: Callable[[Call, Any], Mapping[Any, Any] | None] | None = None
     inputs: Callable[[Call], Any] | None = None
+    prompt: Callable[[Call], Attributes] | None = None
     before: Callable[[Call], Iterable[Event]] | None = None
     after: Callable[[Call, Any], Iterable[Event]] | None = None
     usage: Callable[[Call, Any], Usage | None] | None = None

@@ -22,7 +22,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from flowspan import semconv
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation import accounting, content, failures, statechanges
+from flowspan.instrumentation import accounting, content, failures, prompts, statechanges
 from flowspan.instrumentation.attachment import Attached
 from flowspan.instrumentation.frame import CallFrame
 from flowspan.instrumentation.hooks import Outcome
@@ -125,12 +125,8 @@ class Invocation(CallFrame):
         """A model call that names no prompt of its own has the one chosen around it."""
         if semconv.PROMPT_NAME in self.attributes:
             return
-        frame = self.parent
-        while frame is not None and frame.prompt is None:
-            frame = frame.parent
-        if frame is not None and frame.prompt is not None:
-            name, version = frame.prompt
-            self._take({semconv.PROMPT_NAME: name, semconv.PROMPT_VERSION: version})
+        if (prompt := prompts.chosen(self.parent, self._outer)) is not None:
+            self._take({semconv.PROMPT_NAME: prompt[0], semconv.PROMPT_VERSION: prompt[1]})
 
     def _ask(self, hooks: Iterable[Any]) -> None:
         for hook in hooks:

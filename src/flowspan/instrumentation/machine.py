@@ -80,6 +80,7 @@ class Site:
         glance: The row's.
         keep: The row's ``keep``, unless the user's detail is full.
         watches: Whether the row watches a state.
+        needs_span_around: Whether a call outside any other means nothing.
     """
 
     __slots__ = (
@@ -92,6 +93,7 @@ class Site:
         "kind",
         "label",
         "machine",
+        "needs_span_around",
         "operation",
         "patch",
         "place",
@@ -110,6 +112,7 @@ class Site:
         self.active = RANK[machine.detail] >= RANK[patch.detail]
         self.glance = patch.glance
         self.keep = None if machine.detail == "full" else patch.keep
+        self.needs_span_around = patch.kind is None and patch.prompt is None
         self.watches = patch.state is not None or patch.update is not None
         operation = patch.operation
         self.operation = (

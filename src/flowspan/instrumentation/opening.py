@@ -12,6 +12,7 @@ from flowspan.instrumentation.frame import INVOCATION_KEY, living, without_what_
 from flowspan.instrumentation.inner import within
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.invocation import Invocation
+from flowspan.instrumentation.prompts import PromptRemark
 from flowspan.instrumentation.remarks import Remark
 from flowspan.instrumentation.suppression import is_suppressed
 from flowspan.safety import guarded, swallow
@@ -50,7 +51,7 @@ def begin(
             first_call()
         outer = get_current()
         alone = INVOCATION_KEY not in outer and not guests.live
-        if (site.kind is None and alone) or is_suppressed(outer):
+        if (alone and site.needs_span_around) or is_suppressed(outer):
             return None
         return _opened(site, outer, wrapped, instance, args, kwargs)
     except FlowspanError:
@@ -110,6 +111,9 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
 
 
 def _remark(site: Site, call: Call, parent: CallFrame | None) -> Remark | None:
+    if site.patch.prompt is not None:
+        call.frame = parent
+        return PromptRemark(site, call, parent).start()
     if parent is None:
         return None
     call.frame = parent

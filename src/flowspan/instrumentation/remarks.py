@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flowspan import semconv
 from flowspan.instrumentation import statechanges
@@ -32,7 +32,7 @@ class Remark:
         self.replay = None
         self.looked: Looked | None = None
 
-    def start(self) -> Remark:
+    def start(self) -> Self:
         """Tell what is known before the call."""
         patch, place, call = self.site.patch, self.site.place, self.call
         if patch.snapshot is not None:
@@ -45,7 +45,7 @@ class Remark:
             self._emit(guarded(f"{place} before", _listed, patch.before, call))
         return self
 
-    def enter(self) -> None:
+    def enter(self) -> Any:
         """Nothing becomes current."""
 
     def complete(self, result: Any) -> None:

@@ -28,6 +28,7 @@ from flowspan import safety
 from flowspan.cost import CostHook
 from flowspan.instrumentation import streams
 from flowspan.instrumentation.adoption import Adoption
+from flowspan.instrumentation.decorators import live
 from flowspan.instrumentation.events import EventOutlet
 from flowspan.instrumentation.guests import House
 from flowspan.instrumentation.machine import Machine
@@ -142,6 +143,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
         asks_for_usage=asks_for_usage,
     )
     House.open(machine, yields=clients == "foreign")
+    live.connect(machine)
     recording.patcher = Patcher(machine)
     former = safety.set_strict(strict)
     try:
@@ -151,5 +153,6 @@ def record(  # noqa: PLR0913 - each is a setting of its own
     finally:
         streams.end_open()
         recording.patcher.uninstall()
+        live.disconnect(machine)
         House.close()
         safety.set_strict(former)
