@@ -141,6 +141,7 @@ class Assembly:
             detail=self.settings.detail,
             content=self.settings.content,
             asks_for_usage=self.settings.stream_usage == "request",
+            loop_rounds=self.settings.loop_rounds,
         )
         yields = foreign.goes_first(self.settings.clients)
         House.open(machine, yields=yields, expect=costs.expect)

@@ -38,6 +38,7 @@ class Settings:
         stream_usage: Whether streams are asked for their usage where their program does not.
         estimates: How tokens are counted where nobody says them.
         events: Where events go.
+        loop_rounds: After how many rounds of a node a loop is suspected; 0 for never.
         shutdown_seconds: The longest that exit may wait for exporters, all signals together.
         invocation: Identifies one ``flowspan run`` command.
         problems: One sentence for each value that could not be used.
@@ -56,6 +57,7 @@ class Settings:
     stream_usage: StreamUsage = "estimate"
     estimates: Estimates = "bytes"
     events: EventSignal = "span"
+    loop_rounds: int = 5
     shutdown_seconds: float = 2.0
     invocation: str | None = None
     problems: tuple[str, ...] = ()
@@ -82,6 +84,12 @@ def _positive(text: str) -> float:
     if not 0 <= number < float("inf"):
         raise _RefusedError("a number that is not negative")
     return number
+
+
+def _rounds(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) != 1:
+        return int(text)
+    raise _RefusedError("a whole number from 2 on, or 0 for never")
 
 
 def _hosts(text: str) -> tuple[str, ...]:
@@ -149,6 +157,12 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "(the extra of that name), which may fetch its tables from the network",
     ),
     Variable("FLOWSPAN_EVENTS", "events", _choice("span", "log", "both"), "where events go"),
+    Variable(
+        "FLOWSPAN_LOOP_ROUNDS",
+        "loop_rounds",
+        _rounds,
+        "after how many rounds of one node with the same inputs a loop is suspected; 0 for never",
+    ),
     Variable(
         "FLOWSPAN_SHUTDOWN_SECONDS",
         "shutdown_seconds",

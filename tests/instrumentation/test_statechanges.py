@@ -146,6 +146,10 @@ def test_what_is_watched_is_not_kept(toy: ModuleType) -> None:
     """A thread of a pool may keep the frame of a node that is long over."""
     frames: list[Any] = []
 
-    node(toy, lambda _: None, state=lambda call: frames.append(call.frame) or STATE)
+    def state(call: Any) -> Any:
+        frames.append(call.frame)
+        return STATE
+
+    node(toy, lambda _: None, state=state)
 
     assert frames[0].looked is None

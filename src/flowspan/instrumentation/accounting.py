@@ -223,7 +223,12 @@ def _prompt_selected(invocation: CallFrame, attributes: dict[str, Any]) -> None:
     invocation.prompt = (name, version)
 
 
+def _state_changed(invocation: CallFrame, _attributes: dict[str, Any]) -> None:
+    invocation.run.rounds.changes += 1
+
+
 def _state_transition(invocation: CallFrame, attributes: dict[str, Any]) -> None:
+    invocation.run.rounds.changes += 1
     instruments = invocation.site.machine.instruments
     labels = instruments.place(invocation.workflow, None)
     labels[semconv.ENGINE] = invocation.run.engine
@@ -242,6 +247,7 @@ def _retry(invocation: CallFrame, attributes: dict[str, Any]) -> None:
 
 _OF_EVENT: Final[dict[str, Callable[[CallFrame, dict[str, Any]], None]]] = {
     semconv.EVENT_PROMPT_SELECTED: _prompt_selected,
+    semconv.EVENT_STATE_CHANGED: _state_changed,
     semconv.EVENT_STATE_TRANSITION: _state_transition,
     semconv.EVENT_RETRY: _retry,
 }

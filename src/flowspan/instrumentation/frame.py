@@ -56,6 +56,7 @@ class CallFrame:
         attributes: Every attribute so far, clean; a lean span holds this very dictionary.
         totals: What the model calls below added up to.
         prompt: Name and version of the prompt that was chosen here.
+        round: Which round of its node this is, where its row tells the inputs.
         looked: What the state was before the call, where its row watches one.
         step: Name of the nearest node or step, this one included.
         host: The nearest run, step or node around: the one whose own time the call takes.
@@ -98,6 +99,7 @@ class CallFrame:
         "prompt",
         "replay",
         "reports",
+        "round",
         "run",
         "site",
         "started_ns",
@@ -121,6 +123,7 @@ class CallFrame:
         self.totals: Totals | None = None
         self.prompt: tuple[Any, Any] | None = None
         self.looked: Any = None
+        self.round: Any = None
         self.replay: Any = None
         self.reports: Any = None
         self.cost_usd: Decimal | None = None
@@ -315,7 +318,8 @@ class CallFrame:
         call = self.call
         call.frame = call.enclosing = call.instance = call.snapshot = call.function = None
         call.args, call.kwargs = (), NOTHING
-        self.failure = self.replay = self.reports = self.looked = None
+        self.failure = self.replay = self.reports = None
+        self.looked = self.round = None
         self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None

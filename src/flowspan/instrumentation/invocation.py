@@ -22,7 +22,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from flowspan import semconv
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation import accounting, content, failures, prompts, statechanges
+from flowspan.instrumentation import accounting, content, failures, prompts, rounds, statechanges
 from flowspan.instrumentation.attachment import Attached
 from flowspan.instrumentation.frame import CallFrame
 from flowspan.instrumentation.hooks import Outcome
@@ -108,6 +108,8 @@ class Invocation(CallFrame):
             call.snapshot = site.ask("snapshot", patch.snapshot, call)
         if site.watches:
             self.looked = statechanges.seen_before(site, call)
+        if site.repeats:
+            rounds.began(self)
 
     def _number(self) -> None:
         """What every step and node has, unless its row said so."""
@@ -178,6 +180,8 @@ class Invocation(CallFrame):
             self._changed(statechanges.after_return(site, call, self.looked, result))
         if patch.after is not None:
             self._emit(site.ask_all("after", patch.after, call, result))
+        if self.round is not None:
+            rounds.ended(self, result)
         drop = site.keep is not None and site.ask("keep", site.keep, call, result) is False
         self._end(self._usage(result), None, drop=drop)
 
@@ -194,6 +198,8 @@ class Invocation(CallFrame):
         if partial is None and site.patch.salvage is not None:
             partial = site.ask("salvage", site.patch.salvage, self.call, error)
         usage = self._partial(partial)
+        if self.round is not None:
+            rounds.ended(self, error)
         failures.describe(self, error)
         self._end(usage, error)
         self.failure = None  # its traceback leads to our frames and so back here: no circle
@@ -203,6 +209,8 @@ class Invocation(CallFrame):
         if not self._claimed():
             return
         self._take({semconv.STREAM_ABANDONED: True})
+        if self.round is not None:
+            rounds.ended(self, None)
         self._end(self._partial(partial), None)
 
     def end_anyway(self) -> None:

@@ -39,6 +39,7 @@ class Machine:
         detail: How much is recorded.
         content: Whether messages are recorded.
         asks_for_usage: Whether requests may be changed so that streams say their usage.
+        loop_rounds: After how many rounds of a node a loop is suspected; 0 for never.
         active: False makes every wrapper a plain call.
         start_span: Makes a span.
         limits: What fits into one that is the SDK's.
@@ -51,6 +52,7 @@ class Machine:
     detail: Detail = "normal"
     content: ContentMode = "off"
     asks_for_usage: bool = False
+    loop_rounds: int = 5
     active: bool = True
     hooks_of: dict[Kind | None, tuple[CallHook, ...]] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ class Site:
         glance: The row's.
         keep: The row's ``keep``, unless the user's detail is full.
         watches: Whether the row watches a state.
+        repeats: Whether it is seen when a call comes again and again.
         needs_span_around: Whether a call outside any other means nothing.
     """
 
@@ -97,6 +100,7 @@ class Site:
         "operation",
         "patch",
         "place",
+        "repeats",
         "static",
         "watches",
     )
@@ -112,6 +116,7 @@ class Site:
         self.active = RANK[machine.detail] >= RANK[patch.detail]
         self.glance = patch.glance
         self.keep = None if machine.detail == "full" else patch.keep
+        self.repeats = patch.inputs is not None or patch.state is not None
         self.needs_span_around = patch.kind is None and patch.prompt is None
         self.watches = patch.state is not None or patch.update is not None
         operation = patch.operation

@@ -52,6 +52,7 @@ _SUMS: Final = (
     (semconv.METRIC_LLM_FINISHES, "{answer}", "Answers of model calls by why they ended"),
     (semconv.METRIC_NODE_SELF_SECONDS, "s", "Time of nodes outside the nodes inside them"),
     (semconv.METRIC_STATE_TRANSITIONS, "{transition}", "State transitions"),
+    (semconv.METRIC_LOOPS, "{loop}", "Nodes that come again and again with the same inputs"),
     (semconv.METRIC_RETRIES, "{retry}", "Retries of model calls and nodes"),
     (semconv.METRIC_TELEMETRY_ERRORS, "{error}", "Errors of flowspan that were swallowed"),
     (semconv.METRIC_EVENTS_DROPPED, "{event}", "Events beyond the cap of a span"),

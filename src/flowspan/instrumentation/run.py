@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
 from flowspan.background import RLock
+from flowspan.instrumentation.rounds import Rounds
 
 if TYPE_CHECKING:
     from flowspan.usage import Usage
@@ -82,6 +83,7 @@ class Run:
         engine: ``flowspan.engine``.
         steps: How many steps have started.
         notes: Scratch memory of integrations.
+        rounds: What is remembered of its nodes, to see loops.
         lock: Guards totals and clocks of every frame.
     """
 
@@ -91,7 +93,8 @@ class Run:
     steps: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
     lock: RLock = field(default_factory=lambda: _LOCK)
+    rounds: Rounds = field(default_factory=Rounds)
 
     def nested(self, workflow: str | None, engine: str) -> Run:
         """The run of a workflow inside this one."""
-        return Run(workflow, engine, self.run_id, 0, self.notes, self.lock)
+        return Run(workflow, engine, self.run_id, 0, self.notes, self.lock, self.rounds)

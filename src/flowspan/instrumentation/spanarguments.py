@@ -1,4 +1,4 @@
-"""Finds the argument of a call by its name, however the caller passed it."""
+"""The arguments of a call: one by its name, however the caller passed it, or all of them."""
 
 from __future__ import annotations
 
@@ -50,6 +50,14 @@ def argument(call: Call, name: str) -> Any:
         return None
     index = -1 if place.position is None else place.position - counts_self
     return call.args[index] if 0 <= index < len(call.args) else place.default
+
+
+def everything(call: Call) -> Any:
+    """All that a call works on, its instance included; ``None`` where there is nothing to see."""
+    found = [*call.args, *call.kwargs.items()]
+    if call.instance is not None and not isinstance(call.instance, type):
+        found.append(call.instance)
+    return found or None
 
 
 def _rest(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.integration import Attributes, Call, Detail, Event, Patch
+from flowspan.instrumentation.spanarguments import everything
 from flowspan.instrumentation.spanevents import EventRule, Moment, Watch
 from flowspan.instrumentation.spanpaths import Path, Scope
 from flowspan.instrumentation.spanvalues import Condition, Value
@@ -88,6 +89,7 @@ class Row:
             "when": (self.when, self._when),
             "outcome": (self.failed, self._outcome),
             "usage": (self.usage, self._usage),
+            "inputs": (self.kind == "node", everything),
         }
         functions = {field: function for field, (wanted, function) in asked.items() if wanted}
         detail = _DETAIL_OF_KIND.get(self.kind, "normal")

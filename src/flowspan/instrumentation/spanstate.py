@@ -72,17 +72,17 @@ def parts(state: Any, most: int = MOST_KEYS) -> list[tuple[Any, Any]]:
     No code of the program runs: a dict is read as a dict, an object by its ``__dict__`` and
     ``__slots__``, not by its properties.
     """
-    return _some(_contents(state), most)
+    return some_of(contents_of(state), most)
 
 
 def look(state: Any) -> Looked:
     """What is remembered of a state, to be given to :func:`compare` later."""
-    return _looked(_contents(state))
+    return _looked(contents_of(state))
 
 
 def compare(before: Looked, state: Any) -> Change:
     """The difference between a look at a state and what it is now."""
-    contents = _contents(state)
+    contents = contents_of(state)
     return _change(before, _looked(contents), contents)
 
 
@@ -112,7 +112,8 @@ def size_of(value: Any) -> int | None:
 # --- what there is ----------------------------------------------------------------------------
 
 
-def _contents(state: Any) -> dict[Any, Any]:
+def contents_of(state: Any) -> dict[Any, Any]:
+    """A dict itself, or the attributes of an object; not to be changed."""
     if isinstance(state, dict):
         return state
     slots = _slots(type(state))
@@ -127,7 +128,8 @@ def _contents(state: Any) -> dict[Any, Any]:
     return attributes
 
 
-def _some(contents: dict[Any, Any], most: int) -> list[tuple[Any, Any]]:
+def some_of(contents: dict[Any, Any], most: int) -> list[tuple[Any, Any]]:
+    """The pairs of a dict: all, or the oldest and the newest."""
     if dict.__len__(contents) <= most:
         return list(dict.copy(contents).items())
     half = most // 2
@@ -135,7 +137,7 @@ def _some(contents: dict[Any, Any], most: int) -> list[tuple[Any, Any]]:
     try:
         return [*islice(items, half), *reversed(list(islice(reversed(items), half)))]
     except RuntimeError:  # another thread is adding keys
-        return _some(dict.copy(contents), most)
+        return some_of(dict.copy(contents), most)
 
 
 _slots_of: Final[WeakKeyDictionary[type, tuple[tuple[str, Any], ...]]] = WeakKeyDictionary()
@@ -169,7 +171,7 @@ def _filled(state: Any, slots: tuple[tuple[str, Any], ...]) -> list[tuple[str, A
 
 def _looked(contents: dict[Any, Any]) -> Looked:
     seen = {}
-    for key, value in _some(contents, MOST_KEYS):
+    for key, value in some_of(contents, MOST_KEYS):
         kind = type(value)
         if kind in ATOMS:
             seen[key] = value

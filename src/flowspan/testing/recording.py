@@ -118,6 +118,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
     content: ContentMode = "off",
     asks_for_usage: bool = False,
     clients: Clients = "own",
+    loop_rounds: int = 5,
     strict: bool = True,
 ) -> Iterator[Recording]:
     """Record what the given integrations see, in memory; errors of telemetry are raised.
@@ -129,6 +130,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
         detail: How much is recorded.
         content: Whether messages are recorded.
         asks_for_usage: Whether streams are asked for their usage where the program does not.
+        loop_rounds: After how many rounds of a node a loop is suspected; 0 for never.
         clients: Who owns model calls that spans of others stand for.
         strict: ``False`` swallows telemetry errors as in production.
     """
@@ -141,6 +143,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
         detail=detail,
         content=content,
         asks_for_usage=asks_for_usage,
+        loop_rounds=loop_rounds,
     )
     House.open(machine, yields=clients == "foreign")
     live.connect(machine)

@@ -2,8 +2,8 @@
 
 ::
 
-    @flowspan.node                                    a function, method or class: a span for each call
-    @flowspan.node("{task.action}", id="{task.key}")  names and attributes by the paths of span maps
+    @flowspan.node                               a function, method or class: a span for each call
+    @flowspan.node("{task.action}", id="{key}")  names and attributes by the paths of span maps
     with flowspan.tool("search", query=query) as span:
         span.describe(hits=len(hits))
 

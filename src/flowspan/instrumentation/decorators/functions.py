@@ -90,6 +90,7 @@ class Decorated:
         functools.update_wrapper(cast("Callable[..., Any]", self), plan.function)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the original, seen if flowspan is on."""
         if connections:
             return self._plan.call(args, kwargs)
         return self._function(*args, **kwargs)
@@ -99,7 +100,7 @@ class Decorated:
             return self
         return MethodType(self, instance)
 
-    @property
+    @property  # type: ignore[misc]  # a class is never assigned
     def __class__(self) -> Any:
         return type(self._function)
 

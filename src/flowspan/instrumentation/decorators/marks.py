@@ -38,7 +38,8 @@ class Mark:
             decorated,
         )
 
-        return decorated(self, target)
+        found: _Target = decorated(self, target)
+        return found
 
     def __enter__(self) -> Handle:
         if not connections:

@@ -8,6 +8,7 @@ from flowspan import semconv
 from flowspan.instrumentation.decorators.sayings import Named, Saying, understood
 from flowspan.instrumentation.integration import Attributes, Call, Event, Integration, Patch
 from flowspan.instrumentation.machine import Site
+from flowspan.instrumentation.spanarguments import everything
 from flowspan.instrumentation.spanpaths import Scope
 from flowspan.instrumentation.wrappers import wrapper_for
 from flowspan.safety import swallow
@@ -105,14 +106,6 @@ def _inputs(saying: Saying) -> Callable[[Call], Any]:
     if not paths:
         return everything
     return lambda call: [path.read(Scope(call)) for path in paths]
-
-
-def everything(call: Call) -> Any:
-    """All that a call works on, its instance included; ``None`` where there is nothing to see."""
-    found = [*call.args, *call.kwargs.items()]
-    if call.instance is not None and not isinstance(call.instance, type):
-        found.append(call.instance)
-    return found or None
 
 
 def _prompt(saying: Saying, name: str | None) -> dict[str, Any]:

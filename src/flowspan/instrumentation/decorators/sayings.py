@@ -68,10 +68,7 @@ def understood(mark: Mark, function: Any, *, bound: bool) -> Saying:
     reader = _Reader(mark, function, bound=bound)
     options = mark.options
     if mark.kind == "prompt":
-        said = [(_PROMPT[key], reader.value(key, value, later=True)) for key, value in options.items() if value is not None]  # fmt: skip
-        if mark.name is not None:
-            said.insert(0, (semconv.PROMPT_NAME, reader.value("name", mark.name)))
-        return Saying(prompt=tuple(said))
+        return Saying(prompt=reader.prompt())
     found = [
         (attribute, reader.value(key, options[key]))
         for key, attribute in _NUMBERED.items()
@@ -122,9 +119,18 @@ class _Reader:
         said = {**(mark.attributes or {}), **mark.values}
         return [(key, self.value(key, value, later=True)) for key, value in said.items()]
 
+    def prompt(self) -> Named:
+        said = {"name": self._mark.name, **self._mark.options}
+        return tuple(
+            (_PROMPT[key], self.value(key, value, later=True))
+            for key, value in said.items()
+            if value is not None
+        )
+
     def value(self, key: str, value: Any, *, later: bool = False) -> Value:
         many = isinstance(value, Sequence) and not isinstance(value, str)
-        if not all(isinstance(each, str | bool | int | float) for each in (value if many else (value,))):  # fmt: skip
+        each = value if many else (value,)
+        if not all(isinstance(one, str | bool | int | float) for one in each):
             raise TypeError(
                 f"{self._mark.shown} has {key}={value!r}: expected a text, a number, a boolean or "
                 "a list of such; in a decorator a text reads the call by {paths}"

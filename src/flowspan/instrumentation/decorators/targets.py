@@ -52,7 +52,7 @@ def _function(mark: Mark, target: Any, name: str | None, *, bound: bool) -> Any:
     function = target
     known = plan_of(target)
     if known is not None and known.mark.kind == mark.kind:
-        function = known.function  # the same said twice: the outer one counts, and there is one span
+        function = known.function  # said twice, it is one span, and the outer one's words count
     _check(mark, function, bound=bound)
     return decorated_function(Plan(mark, function, name, bound=bound))
 
@@ -125,7 +125,8 @@ def _method(mark: Mark, owner: type, name: str) -> Any:
             f"{mark.shown} cannot decorate {owner.__name__}.{name}: it is no method, "
             "name one by method=…"
         )
-    return _function(mark, raw, None, bound=isinstance(raw, FunctionType) or plan_of(raw) is not None)
+    bound = isinstance(raw, FunctionType) or plan_of(raw) is not None
+    return _function(mark, raw, None, bound=bound)
 
 
 # --- names ------------------------------------------------------------------------------------
