@@ -10,7 +10,7 @@ length alone, and one of a key in the middle of a large state.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice, takewhile
 from types import MemberDescriptorType
 from typing import Any, Final, NamedTuple
@@ -75,14 +75,19 @@ def parts(state: Any, most: int = MOST_KEYS) -> list[tuple[Any, Any]]:
     return some_of(contents_of(state), most)
 
 
-def look(state: Any) -> Looked:
-    """What is remembered of a state, to be given to :func:`compare` later."""
-    return _looked(contents_of(state))
+def look(state: Any, keys: Iterable[Any] | None = None) -> Looked:
+    """What is remembered of a state, to be given to :func:`compare` later.
+
+    Args:
+        state: A dict or an object.
+        keys: Those to look at; the oldest and the newest unless said.
+    """
+    return _looked(_named(state, keys))
 
 
-def compare(before: Looked, state: Any) -> Change:
+def compare(before: Looked, state: Any, keys: Iterable[Any] | None = None) -> Change:
     """The difference between a look at a state and what it is now."""
-    contents = contents_of(state)
+    contents = _named(state, keys)
     return _change(before, _looked(contents), contents)
 
 
@@ -126,6 +131,13 @@ def contents_of(state: Any) -> dict[Any, Any]:
         found.update(attributes)
         return found
     return attributes
+
+
+def _named(state: Any, keys: Iterable[Any] | None) -> dict[Any, Any]:
+    contents = contents_of(state)
+    if keys is None:
+        return contents
+    return {key: dict.get(contents, key) for key in keys if dict.__contains__(contents, key)}
 
 
 def some_of(contents: dict[Any, Any], most: int) -> list[tuple[Any, Any]]:

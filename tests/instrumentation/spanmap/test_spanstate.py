@@ -215,3 +215,13 @@ def test_a_module_s_class_is_a_state_too() -> None:
     Shared.goal = "honey"
 
     assert compare(before, Shared).changed == ["goal"]
+
+
+def test_where_keys_are_named_no_others_are_looked_at() -> None:
+    state: dict[str, Any] = {str(at): at for at in range(1000)}
+    before = look(state, ["500", "new"])
+
+    state.update({"500": 0, "0": 7, "new": 1})
+
+    found = compare(before, state, ["500", "new"])
+    assert (found.added, found.changed, found.size) == (["new"], ["500"], 2)
