@@ -47,7 +47,7 @@ class Role:
         attempt: Any = None,
         state: Any = None,
         inputs: Any = None,
-        quiet: Iterable[str | type[BaseException]] = (),
+        quiet: type[BaseException] | Iterable[str | type[BaseException]] = (),
         method: str | tuple[str, ...] | None = None,
         **values: Any,
     ) -> Mark: ...
@@ -64,7 +64,7 @@ class Role:
         attempt: Any = None,
         state: Any = None,
         inputs: Any = None,
-        quiet: Iterable[str | type[BaseException]] = (),
+        quiet: type[BaseException] | Iterable[str | type[BaseException]] = (),
         method: str | tuple[str, ...] | None = None,
         **values: Any,
     ) -> Any:
