@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from benchmarks import ledger
+from benchmarks import ledger, nodes
 from benchmarks.clock import Spread
 from benchmarks.result import Report, Row
 from benchmarks.sides import FLOWSPAN, Flowspan
@@ -34,11 +34,20 @@ def _resident() -> float:
 def _runs(side: Flowspan, telemetry: Telemetry, count: int) -> tuple[int, float]:
     """Blocks of memory in use, and resident memory, after so many runs."""
     for number in range(1, count + 1):
-        side.engine.run(side.engine.step)
+        side.engine.run(lambda: _work(side))
         if number % _FLUSH_EVERY == 0:
             telemetry.settle("runs", traced=True)
     gc.collect()
     return sys.getallocatedblocks(), _resident()
+
+
+def _work(side: Flowspan) -> None:
+    """A step, and nodes that are decorated, watch a state and come again with the same inputs."""
+    side.engine.step()
+    state: nodes.State = {"parts": [1, 2]}
+    for _ in range(6):
+        nodes.decorated({"turn": 1})
+        nodes.block(state)
 
 
 def _measured(runs: int) -> dict[str, float]:

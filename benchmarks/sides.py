@@ -12,6 +12,7 @@ from benchmarks.rows import ENGINE
 from benchmarks.telemetry import Telemetry
 from flowspan.cost import CostHook
 from flowspan.instrumentation import discovery
+from flowspan.instrumentation.decorators import live
 from flowspan.instrumentation.events import EventOutlet
 from flowspan.instrumentation.hooks import CallHook
 from flowspan.instrumentation.integration import Integration
@@ -86,6 +87,7 @@ class Flowspan(Side):
         self._hooks: tuple[CallHook, ...] = (CostHook(pricer, self._instruments),)
         self._integrations = (*(more or (ENGINE,)), *discovery.built_in())
         self._patcher: Patcher | None = None
+        self._machine: Machine | None = None
 
     def install(self) -> None:
         """Patch, with a machine of its own each time: one that was taken back stays silent."""
@@ -95,6 +97,8 @@ class Flowspan(Side):
             outlet=EventOutlet("span", None),
             hooks=self._hooks,
         )
+        self._machine = machine
+        live.connect(machine)
         self._patcher = Patcher(machine)
         for integration in self._integrations:
             self._patcher.install(integration)
@@ -103,6 +107,8 @@ class Flowspan(Side):
         """Take the patches back."""
         if self._patcher is not None:
             self._patcher.uninstall()
+        if self._machine is not None:
+            live.disconnect(self._machine)
 
 
 def _by_hand(name: str, telemetry: Telemetry, rates: ledger.Rates, pen: Callable[..., Any]) -> Side:

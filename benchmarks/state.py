@@ -73,7 +73,8 @@ def _work(name: str, state: dict[str, Any], count: int = 100) -> Work:
     return Work(name, "node", count, 1, prepare, inside=False, by_hand=False)
 
 
-def _integration() -> Integration:
+def map_of_states() -> Integration:
+    """The map, as rows."""
     with tempfile.TemporaryDirectory(prefix="flowspan-bench-") as folder:
         path = Path(folder, "map.toml")
         path.write_text(_MAP)
@@ -90,7 +91,7 @@ def measure(report: Report, *, quick: bool) -> None:
     found: dict[str, Spread] = {}
     both = (
         Side(PLAIN, Engine()),
-        Flowspan(telemetry, ledger.loaded_pricer(), _integration()),
+        Flowspan(telemetry, ledger.loaded_pricer(), map_of_states()),
     )
     for name, state in _states():
         found[name] = added(timed(_work(name, state), both, rounds, telemetry), FLOWSPAN, PLAIN)

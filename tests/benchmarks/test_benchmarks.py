@@ -66,6 +66,15 @@ def test_a_node_costs_the_same_whatever_its_state_holds() -> None:
     assert max(sizes.values()) < 2
 
 
+def test_nodes_cost_the_same_however_they_are_seen_and_whatever_their_state_holds() -> None:
+    """Decorators, blocks, rows and engines: ten megabytes, or ten thousand keys, are no dearer."""
+    rows = _rows(_benchmark("--only", "nodes"))
+
+    ways = {name: row["ratio"] for name, row in rows.items() if "graph" not in name}
+    assert len(ways) >= 12
+    assert {name: ratio for name, ratio in ways.items() if ratio > 2.5} == {}
+
+
 def test_starting_imports_no_target() -> None:
     """An empty program under flowspan imports neither a target nor what only readers need."""
     report = _benchmark("--only", "startup")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowspan.instrumentation.likeness import MOST_TOKENS, likeness
+from flowspan.instrumentation.likeness import MOST_ITEMS, MOST_TOKENS, likeness
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -133,7 +133,9 @@ def test_no_more_is_looked_at_than_a_handful(value: Any) -> None:
 def test_what_was_not_wholly_looked_at_says_so() -> None:
     assert likeness([1, 2, 3]).whole
     assert not likeness(list(range(MOST_TOKENS))).whole
-    assert not likeness([[list(range(30))], *(list(range(at, at + 30)) for at in range(4))]).whole
+    assert not likeness([[at] for at in range(MOST_ITEMS)] * 2).whole
+    assert not likeness([[[at], [at]] for at in range(MOST_ITEMS)]).whole
+    assert not likeness([["x"] * MOST_ITEMS] + [[str(at)] * MOST_ITEMS for at in range(6)]).whole
 
 
 def test_circles_are_gone_around_once() -> None:

@@ -19,15 +19,19 @@ from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.spanstate import ATOMS, contents_of, some_of
 
-MOST_TOKENS: Final = 160
+MOST_TOKENS: Final = 96
 """What is found out before no further object is looked into."""
 
-MOST_ITEMS: Final = 32
-"""Of one collection: where there are more, the first half of these and the last."""
+MOST_ITEMS: Final = 16
+"""Of one collection: where there are more, some at its beginning and at its end."""
+
+MOST_OBJECTS: Final = 16
+"""Collections and objects that are looked into."""
 
 _SHORT: Final = 256
 _END: Final = 64
-_BY_VALUE: Final = ATOMS | {date, datetime, time, timedelta, Decimal, range}
+_ENDS: Final = 4
+_PLAIN: Final[frozenset[type]] = ATOMS | {date, datetime, time, timedelta, Decimal, range}
 _LARGE: Final = 1 << 60
 _numbers: Final = itertools.count()
 _LASTING: Final = (type, ModuleType, BuiltinFunctionType)
@@ -55,110 +59,130 @@ class Likeness(NamedTuple):
 def likeness(value: Any) -> Likeness:
     """What a value looks like now."""
     look = _Look()
-    return look.at(value)
+    waiting, tokens = look.waiting, look.tokens
+    waiting.append(value)
+    while waiting and len(tokens) < MOST_TOKENS:
+        value = waiting.popleft()
+        _OF_KIND.get(type(value), _object)(look, value)
+    whole = look.whole and not waiting
+    return Likeness(hash(tuple(tokens)), whole, tuple(look.others))
 
 
 class _Look:
-    """One look, breadth first: what is near counts before what is deep inside."""
+    """One look, breadth first: what is near counts before what is deep inside.
+
+    Attributes:
+        tokens: What was found out.
+        waiting: What is to be looked at.
+        seen: Objects that were looked into.
+        whole: Whether nothing was left out.
+        others: Objects that are told by their address.
+    """
+
+    __slots__ = ("others", "seen", "tokens", "waiting", "whole")
 
     def __init__(self) -> None:
         self.tokens: list[Any] = []
-        self.others: list[weakref.ref[Any]] = []
-        self.whole = True
         self.waiting: deque[Any] = deque()
-        self._seen: set[int] = set()
+        self.seen: set[int] = set()
+        self.whole = True
+        self.others: list[weakref.ref[Any]] = []
 
-    def at(self, value: Any) -> Likeness:
-        waiting = self.waiting
-        waiting.append(value)
-        while waiting and len(self.tokens) < MOST_TOKENS:
-            self._one(waiting.popleft())
-        whole = self.whole and not waiting
-        return Likeness(hash(tuple(self.tokens)), whole, tuple(self.others))
-
-    def _one(self, value: Any) -> None:
-        kind = type(value)
-        if kind is str or kind is bytes:
-            self._text(kind, value)
-        elif kind is int or kind is float:
-            self._number(kind, value)
-        elif kind in _BY_VALUE:
-            self.tokens += (kind.__name__, value)
-        elif id(value) in self._seen:
-            self.tokens.append("again")
-        else:
-            self._seen.add(id(value))
-            self.tokens.append(id(kind))
-            _LOOK_INTO.get(kind, _object)(self, value)
-
-    def _number(self, kind: type, value: Any) -> None:
-        # Python's own hash is that of -2 for -1, and that of 0 for some very large numbers.
-        if -_LARGE < value < _LARGE:
-            self.tokens += (kind, value) if value >= 0 else (kind, "-", -value)
-        else:
-            self.tokens.append(
-                value.hex() if kind is float else (value.bit_length(), str(value % _LARGE))
-            )
-
-    def _text(self, kind: type, value: Any) -> None:
-        size = len(value)
-        self.tokens.append(kind)  # a text and its bytes have the same hash
-        if size <= _SHORT:
-            self.tokens.append(value)
-        else:
-            middle = size // 2
-            self.tokens += (size, value[:_END], value[middle : middle + _END], value[-_END:])
-
-    def pairs(self, contents: dict[Any, Any]) -> None:
-        """Names and what they stand for."""
-        size = dict.__len__(contents)
-        self.tokens.append(size)
-        self.whole = self.whole and size <= MOST_ITEMS
-        tokens = self.tokens
-        for key, value in some_of(contents, MOST_ITEMS):
-            if type(key) is str and len(key) <= _SHORT:
-                tokens.append(key)
-            else:
-                self._one(key) if type(key) in _BY_VALUE else tokens.append(id(type(key)))
-            if type(value) is str and len(value) <= _SHORT:  # what there is most of
-                tokens += (str, value)
-            else:
-                self.waiting.append(value)
-
-    def items(self, value: Any) -> None:
-        """The items of a sequence."""
-        size = len(value)
-        self.tokens.append(size)
-        if size <= MOST_ITEMS:
-            self.waiting.extend(value)
-        else:
-            half = MOST_ITEMS // 2
+    def again(self, value: Any, size: int) -> bool:
+        """Take the kind and the size of an object; true where it is not to be looked into."""
+        seen = self.seen
+        self.tokens += (id(type(value)), size)
+        if id(value) in seen:
+            return True
+        if len(seen) >= MOST_OBJECTS:
             self.whole = False
-            self.waiting.extend(value[at] for at in (*range(half), *range(-half, 0)))
+            return True
+        seen.add(id(value))
+        return False
 
-    def opaque(self, value: Any) -> None:
-        """What cannot be looked into: it is what it is as long as it is there."""
-        self.whole = False
-        self.tokens.append(id(value))
-        try:
-            self.others.append(weakref.ref(value))
-        except TypeError:  # nobody can tell whether it is still there: it is like nothing else
-            self.tokens.append(next(_numbers))
+
+# --- plain values -----------------------------------------------------------------------------
+
+
+def _plain(look: _Look, value: Any) -> None:
+    look.tokens += (type(value), value)
+
+
+def _number(look: _Look, value: Any) -> None:
+    # Python's own hash is that of -2 for -1, and that of 0 for some very large numbers.
+    if 0 <= value < _LARGE:
+        look.tokens += (type(value), value)
+    elif -_LARGE < value < 0:
+        look.tokens += (type(value), "-", -value)
+    elif type(value) is float:
+        look.tokens.append(value.hex())
+    else:
+        look.tokens += (value.bit_length(), str(value % _LARGE))
+
+
+def _text(look: _Look, value: Any) -> None:
+    size = len(value)
+    if size <= _SHORT:
+        look.tokens += (type(value), value)  # a text and its bytes have the same hash
+    else:
+        middle = size // 2
+        parts = (value[:_END], value[middle : middle + _END], value[-_END:])
+        look.tokens += (type(value), size, *parts)
+
+
+# --- collections and objects ------------------------------------------------------------------
+
+
+def _pairs(look: _Look, value: Any, contents: dict[Any, Any]) -> None:
+    size = dict.__len__(contents)
+    if look.again(value, size):
+        return
+    tokens, waiting = look.tokens, look.waiting
+    look.whole = look.whole and size <= MOST_ITEMS
+    for key, item in some_of(contents, MOST_ITEMS):
+        kind = type(key)
+        if kind is str and len(key) <= _SHORT:
+            tokens.append(key)
+        elif kind in _PLAIN:
+            _OF_KIND[kind](look, key)
+        else:
+            tokens.append(id(kind))
+        waiting.append(item)
+
+
+def _dict(look: _Look, value: Any) -> None:
+    _pairs(look, value, value)
+
+
+def _items(look: _Look, value: Any) -> None:
+    size = len(value)
+    if look.again(value, size):
+        return
+    if size <= MOST_ITEMS:
+        look.waiting.extend(value)
+        return
+    look.whole = False
+    if type(value) is deque:
+        look.waiting += (value[0], value[-1])
+    else:
+        look.waiting += value[:_ENDS]
+        look.waiting += value[-_ENDS:]
 
 
 def _set(look: _Look, value: Any) -> None:
-    look.tokens.append(len(value))
-    if len(value) <= MOST_ITEMS and all(type(item) in _BY_VALUE for item in value):
+    if look.again(value, len(value)):
+        return
+    if len(value) <= MOST_ITEMS and all(type(item) in _PLAIN for item in value):
         look.tokens.append(frozenset(value))
     else:
         look.whole = False
 
 
 def _function(look: _Look, value: Any) -> None:
-    look.tokens.append(id(value.__code__))
-    look.waiting.append(value.__defaults__)
-    for cell in value.__closure__ or ():
-        look.waiting.append(cell.cell_contents)
+    if not look.again(value, 0):
+        look.tokens.append(id(value.__code__))
+        look.waiting.append(value.__defaults__)
+        look.waiting.extend(cell.cell_contents for cell in value.__closure__ or ())
 
 
 def _method(look: _Look, value: Any) -> None:
@@ -173,18 +197,33 @@ def _object(look: _Look, value: Any) -> None:
     if isinstance(value, _LASTING):
         look.tokens.append(id(value))
     elif isinstance(value, dict):
-        look.pairs(value)
+        _pairs(look, value, value)
     elif contents := contents_of(value):
-        look.pairs(contents)
+        _pairs(look, value, contents)
     else:
-        look.opaque(value)
+        _opaque(look, value)
 
 
-_LOOK_INTO: Final[dict[type, Callable[[_Look, Any], None]]] = {
-    dict: _Look.pairs,
-    list: _Look.items,
-    tuple: _Look.items,
-    deque: _Look.items,
+def _opaque(look: _Look, value: Any) -> None:
+    """What cannot be looked into: it is what it is as long as it is there."""
+    look.whole = False
+    look.tokens.append(id(value))
+    try:
+        look.others.append(weakref.ref(value))
+    except TypeError:  # nobody can tell whether it is still there: it is like nothing else
+        look.tokens.append(next(_numbers))
+
+
+_OF_KIND: Final[dict[type, Callable[[_Look, Any], None]]] = {
+    **dict.fromkeys(_PLAIN, _plain),
+    str: _text,
+    bytes: _text,
+    int: _number,
+    float: _number,
+    dict: _dict,
+    list: _items,
+    tuple: _items,
+    deque: _items,
     set: _set,
     frozenset: _set,
     FunctionType: _function,
