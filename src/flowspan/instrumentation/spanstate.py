@@ -25,7 +25,7 @@ MOST_KEYS: Final = 100
 LONG: Final = 4096
 """Texts above this length are told apart by identity: comparing them would take its time."""
 
-ATOMS: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
+ATOMS: Final[frozenset[type]] = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _TEXTS: Final = frozenset({str, bytes})
 _SIZED: Final[tuple[Any, ...]] = (dict, list, tuple, set, frozenset, str, bytes, bytearray, deque)
 _EXACTLY_SIZED: Final = frozenset({dict, list, tuple, set, frozenset, bytearray, deque})

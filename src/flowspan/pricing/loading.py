@@ -88,6 +88,12 @@ class Background(Generic[_Thing]):
             attempt.over.wait(max(0.0, attempt.deadline - time.monotonic()))
         return self.thing
 
+    def finish(self, *, within: float) -> bool:
+        """Wait until loading is over; false where that takes longer than so many seconds."""
+        self.start()
+        self._attempt.needed.set()
+        return self._attempt.over.wait(within)
+
     def _start_thread(self, attempt: _Load) -> None:
         if start_thread("flowspan-loading", self._run, attempt) is None:
             self._failed(RuntimeError("no thread can be started any more"))

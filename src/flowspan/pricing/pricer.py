@@ -107,6 +107,14 @@ class Pricer:
         else:
             self._price_lists.start()
 
+    def load(self, *, within: float) -> bool:
+        """Load the price lists now, for those who can wait, such as tests.
+
+        Returns:
+            False where that takes longer than so many seconds.
+        """
+        return self._price_lists.finish(within=within)
+
     def price(  # noqa: PLR0913 - everything that a price depends on, by name
         self,
         usage: Usage,

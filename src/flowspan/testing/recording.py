@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from flowspan.instrumentation.hooks import CallHook
     from flowspan.instrumentation.integration import Integration
     from flowspan.instrumentation.patching import RowStatus
+
+
+_PATIENCE_SECONDS: Final = 30.0
 
 
 class CountingIds(IdGenerator):
@@ -99,8 +102,10 @@ class Recording:
 
 @cache
 def _pricer() -> Pricer:
-    """One for the process: its price list is read once."""
-    return Pricer()
+    """One for the process: its price list is read once, and is there before a test begins."""
+    pricer = Pricer()
+    pricer.load(within=_PATIENCE_SECONDS)
+    return pricer
 
 
 def _point(point: Any) -> tuple[dict[str, Any], Any]:
