@@ -84,7 +84,8 @@ def began(frame: CallFrame) -> None:
 def _inputs(frame: CallFrame) -> tuple[Likeness | None, bool]:
     """What the inputs look like, and whether the row says what they are."""
     site, patch = frame.site, frame.site.patch
-    for slot, said in ((patch.inputs, True), (patch.state, False)):
+    state = None if frame.looked is None else patch.state  # watched, unless the user wants little
+    for slot, said in ((patch.inputs, True), (state, False)):
         found = None if slot is None else site.ask("inputs", slot, frame.call)
         if found is not None:
             return site.ask("inputs", likeness, found), said
