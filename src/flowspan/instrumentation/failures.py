@@ -46,23 +46,35 @@ def came_from_inside(invocation: CallFrame, error: BaseException) -> bool:
 
     Its identity alone does not say so: another exception may be where one that is gone was.
     """
-    below = invocation.failed_below
-    if not isinstance(below, tuple) or below[0] != id(error) or error.__traceback__ is None:
+    below, first = invocation.failed_below, error.__traceback__
+    if not isinstance(below, tuple) or below[0] != id(error) or first is None:
         return False
-    entry: TracebackType | None = error.__traceback__
-    if id(entry) == below[1]:  # it passed two ``with`` blocks of one function
+    if _place(first) == below[1]:  # it passed two ``with`` blocks of one function
         return True
-    entry = error.__traceback__.tb_next  # the first is this call's own
+    entry = first.tb_next  # the first is this call's own
     while entry is not None:
-        if id(entry) == below[1] or entry.tb_frame.f_globals.get("__name__") in _OF_WRAPPERS:
+        if _is_ours(entry) or _place(entry) == below[1]:
             return True
         entry = entry.tb_next
     return False
 
 
-def identity(error: BaseException) -> tuple[int, int]:
-    """What tells an exception that is passing from a later one where it was in memory."""
-    return id(error), id(error.__traceback__)
+def identity(error: BaseException) -> tuple[int, tuple[int, int] | None]:
+    """What tells an exception that is passing from a later one where it was in memory.
+
+    One that passes a wrapper shows that by itself; one that leaves a ``with`` block was raised at
+    a place in it.
+    """
+    entry = error.__traceback__
+    return id(error), None if entry is None or _is_ours(entry) else _place(entry)
+
+
+def _is_ours(entry: TracebackType) -> bool:
+    return entry.tb_frame.f_globals.get("__name__") in _OF_WRAPPERS
+
+
+def _place(entry: TracebackType) -> tuple[int, int]:
+    return id(entry.tb_frame.f_code), entry.tb_lasti
 
 
 def exception_attributes(error: BaseException, *, first: bool) -> dict[str, Any]:

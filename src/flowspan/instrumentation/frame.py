@@ -130,7 +130,7 @@ class CallFrame:
         self.closing = False
         self.ended = False
         self.failure: BaseException | None = None
-        self.failed_below: tuple[int, int] | int | None = None
+        self.failed_below: tuple[int, Any] | int | None = None
         self.children = 0
         self.covered_ns = 0
         self.covered_since = 0

@@ -125,12 +125,12 @@ class GuestFrame(CallFrame):
         return meters_itself(self.layer)
 
     @property
-    def failed_below(self) -> tuple[int, int] | int | None:
+    def failed_below(self) -> tuple[int, Any] | int | None:
         """As the frame around has it: a guest tells nothing of exceptions that pass."""
         return None if self.parent is None else self.parent.failed_below
 
     @failed_below.setter
-    def failed_below(self, identity: tuple[int, int] | int | None) -> None:
+    def failed_below(self, identity: tuple[int, Any] | int | None) -> None:
         if self.parent is not None and identity is not None:
             self.parent.failed_below = identity
 
