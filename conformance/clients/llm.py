@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,22 +24,30 @@ _EVENTS = hasattr(llm.Response, "stream_events")
 
 
 class _Embeddings:
-    """The embedding models take their address from the environment alone."""
+    """Embedding models take their address from the environment alone, and close no client."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        made: Any = openai_models.OpenAIEmbeddingModel
-        self.model = made(_EMBEDDING, _EMBEDDING)
+        self.made: list[Any] = []
+        make: Any = openai_models.OpenAIEmbeddingModel
+        self.model = make(_EMBEDDING, _EMBEDDING)
         self.model.key = "sk-test"
 
     @contextmanager
     def there(self) -> Iterator[Any]:
-        """Inside, the model talks to the provider."""
-        before = os.environ.get("OPENAI_BASE_URL")
-        os.environ["OPENAI_BASE_URL"] = self.url
+        """Inside, the model talks to the provider, by clients that are kept."""
+        sdk = openai_models.openai
+        kind, before = sdk.OpenAI, os.environ.get("OPENAI_BASE_URL")
+
+        def make(**arguments: Any) -> Any:
+            self.made.append(kind(**arguments))
+            return self.made[-1]
+
+        os.environ["OPENAI_BASE_URL"], sdk.OpenAI = self.url, make
         try:
             yield self.model
         finally:
+            sdk.OpenAI = kind
             if before is None:
                 del os.environ["OPENAI_BASE_URL"]
             else:
@@ -80,13 +86,6 @@ def _disconnect(model: Any) -> None:
 async def _disconnect_async(model: Any) -> None:
     for client in model.made:
         await client.close()
-
-
-def _collect(_embeddings: _Embeddings) -> None:
-    """The clients of embeddings are out of reach: they go here, and not in another test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 # --- whole answers --------------------------------------------------------------------------------
@@ -244,7 +243,7 @@ def _embeddings() -> Iterator[Way]:
         "operation": "embeddings",
         "model": _EMBEDDING,
         "connect": lambda provider: _Embeddings(provider.openai_url),
-        "disconnect": _collect,
+        "disconnect": _disconnect,
         "tries": 2,
     }
     yield Way(call="embed", run=_embed, **shared)
