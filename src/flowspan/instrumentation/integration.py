@@ -189,6 +189,35 @@ class ToolRequest(NamedTuple):
     call_id: str | None = None
 
 
+class Judged(NamedTuple):
+    """What declared rules of outcomes look at.
+
+    Attributes:
+        result: What the node's own function returned: its answer, its update, its action.
+        state: What it worked on, where the engine has such a thing.
+    """
+
+    result: Any
+    state: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeRule:
+    """A rule that the user declares for spans of other integrations: this result is a failure.
+
+    Attributes:
+        judge: The ``error.type``; ``None`` where it is no failure.
+        engine: Whose spans, by ``flowspan.engine`` or the integration's name; may have wildcards.
+        kinds: Spans of which roles.
+        name: Name of the step, agent or tool; may have wildcards.
+    """
+
+    judge: Callable[[Judged], str | None]
+    engine: str = "*"
+    kinds: frozenset[Kind] = frozenset({"node"})
+    name: str = "*"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
     """A row: one place to patch, and what a call there means.
@@ -256,6 +285,8 @@ class Patch:
         detail: The least detail at which the row is active.
         outcome: Turns a result into an ``error.type``, for engines that report failures in their
             results; ``None`` is success.
+        judged: What declared rules of outcomes look at; unless said, what ``update`` says (else
+            the result), and ``state``.
         quiet: Exceptions that are control flow, not errors.
         subclasses: The method is overridden; every subclass's own definition is patched too.
         script: The module is also run as a script: the same name in ``__main__`` is patched.
@@ -298,6 +329,7 @@ class Patch:
     keep: Callable[[Call, Any], bool] | None = None
     detail: Detail = "minimal"
     outcome: Callable[[Call, Any], str | None] | None = None
+    judged: Callable[[Call, Any], Judged] | None = None
     quiet: tuple[str, ...] = ()
     subclasses: bool = False
     script: bool = False
@@ -333,6 +365,7 @@ class Integration:
         engine: ``flowspan.engine`` of the runs that it starts; empty for clients.
         environment: Variables set as defaults before the target is imported, such as the switch
             of a client's own tracing.
+        outcomes: Rules for spans of whatever integration, asked after each result.
     """
 
     name: str
@@ -340,3 +373,4 @@ class Integration:
     patches: tuple[Patch, ...]
     engine: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    outcomes: tuple[OutcomeRule, ...] = ()

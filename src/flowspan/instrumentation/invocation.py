@@ -26,6 +26,7 @@ from flowspan.instrumentation import accounting, content, failures, prompts, rou
 from flowspan.instrumentation.attachment import Attached
 from flowspan.instrumentation.frame import CallFrame
 from flowspan.instrumentation.hooks import Outcome
+from flowspan.instrumentation.outcomes import verdict
 from flowspan.instrumentation.run import Run
 from flowspan.instrumentation.span import LeanSpan
 from flowspan.instrumentation.values import text
@@ -176,6 +177,8 @@ class Invocation(CallFrame):
         if patch.outcome is not None:
             kind = site.ask("outcome", patch.outcome, call, result)
             self._take({semconv.ERROR_TYPE: None if kind is None else text(kind)})
+        if site.machine.outcomes:
+            self._take({semconv.ERROR_TYPE: verdict(self, result)})
         if self.looked is not None:
             self._changed(statechanges.after_return(site, call, self.looked, result))
         if patch.after is not None:

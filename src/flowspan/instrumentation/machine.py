@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.integration import Integration, OutcomeRule, Patch
 from flowspan.instrumentation.limits import Limits, limits_of
 from flowspan.instrumentation.span import span_maker
 from flowspan.safety import swallow
@@ -43,6 +43,7 @@ class Machine:
         active: False makes every wrapper a plain call.
         start_span: Makes a span.
         limits: What fits into one that is the SDK's.
+        outcomes: What users declared to be failures.
     """
 
     tracer: Tracer
@@ -55,6 +56,7 @@ class Machine:
     loop_rounds: int = 5
     active: bool = True
     hooks_of: dict[Kind | None, tuple[CallHook, ...]] = field(default_factory=dict)
+    outcomes: tuple[OutcomeRule, ...] = ()
 
     start_span: SpanMaker = field(init=False)
     limits: Limits = field(init=False)
@@ -81,6 +83,7 @@ class Site:
         first_call: Done once, at the first call.
         glance: The row's.
         keep: The row's ``keep``, unless the user's detail is full.
+        rules: The machine's ``outcomes``, and those of them that are about this row.
         watches: Whether the row watches a state.
         repeats: Whether it is seen when a call comes again and again.
         needs_span_around: Whether a call outside any other means nothing.
@@ -101,6 +104,7 @@ class Site:
         "patch",
         "place",
         "repeats",
+        "rules",
         "static",
         "watches",
     )
@@ -124,6 +128,7 @@ class Site:
             operation if isinstance(operation, str) else OPERATION_OF_KIND.get(patch.kind or "")
         )
         self.first_call: Callable[[], None] | None = None
+        self.rules: tuple[tuple[OutcomeRule, ...], tuple[OutcomeRule, ...]] = ((), ())
         self.static: dict[str, Any] = {}
         if patch.kind is not None:
             self.static[KIND] = patch.kind

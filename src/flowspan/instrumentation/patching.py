@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import sys
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -20,14 +20,22 @@ import wrapt
 from flowspan.background import RLock
 from flowspan.instrumentation.held import Holding, hold
 from flowspan.instrumentation.machine import Machine, Site
+from flowspan.instrumentation.mainwatch import MAIN, MainWatch
 from flowspan.instrumentation.subclassing import SubclassWatch, subclasses_of
-from flowspan.instrumentation.targets import UnpatchableError, raw_attribute, resolve
+from flowspan.instrumentation.targets import (
+    UnpatchableError,
+    is_defined,
+    is_pattern,
+    matching,
+    raw_attribute,
+    resolve,
+)
 from flowspan.instrumentation.wrapped import Wrapped, patched_by
 from flowspan.instrumentation.wrappers import wrapper_for
 from flowspan.safety import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from flowspan.instrumentation.integration import Integration, Patch
@@ -61,25 +69,29 @@ class _Change:
     It keeps nothing of the program alive: a class that is dropped takes its change with it.
     """
 
-    __slots__ = ("_inherited", "_name", "_owner", "_site")
+    __slots__ = ("_inherited", "_name", "_owner", "site")
 
     def __init__(self, owner: weakref.ref[Any], name: str, site: Site, *, inherited: bool) -> None:
         self._owner = owner
         self._name = name
-        self._site = site
+        self.site = site
         self._inherited = inherited
 
-    def undo(self) -> None:
+    def place(self) -> tuple[Any, str, Any] | None:
+        """Owner, name and original; ``None`` where the owner is gone or somebody replaced ours."""
         owner = self._owner()
-        if owner is None:
+        ours = None if owner is None else patched_by(vars(owner).get(self._name), self.site)
+        return None if ours is None else (owner, self._name, ours.__wrapped__)
+
+    def undo(self) -> None:
+        place = self.place()
+        if place is None:
             return
-        ours = patched_by(vars(owner).get(self._name), self._site)
-        if ours is None:  # somebody else has replaced it since
-            return
+        owner, name, original = place
         if self._inherited:
-            delattr(owner, self._name)
+            delattr(owner, name)
         else:
-            setattr(owner, self._name, ours.__wrapped__)
+            setattr(owner, name, original)
 
 
 class _ModuleHooks:
@@ -126,10 +138,13 @@ class Patcher:
         self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
         self._statuses: dict[int, RowStatus] = {}
         self._sites: dict[int, Site] = {}
+        self._expanded: list[Patch] = []
+        self._mains: list[MainWatch] = []
         self._lock = RLock()
 
     def install(self, integration: Integration) -> None:
         """Apply each row of an integration as soon as its module is imported."""
+        self._machine.outcomes += integration.outcomes
         scripts = _Scripts(self, integration)
         by_module: dict[str, list[tuple[Patch, str]]] = {}
         for patch in integration.patches:
@@ -137,6 +152,8 @@ class Patcher:
             self._statuses[id(patch)] = status
             for module, path in patch.places:
                 by_module.setdefault(module, []).append((patch, path))
+        if main := by_module.pop(MAIN, None):
+            self._follow_main(integration, main, scripts)
         for module, rows in by_module.items():
 
             def apply(
@@ -156,6 +173,8 @@ class Patcher:
             self._machine.active = False
             for module, apply in self._registered:
                 _hooks.forget(module, apply)
+            for follower in self._mains:
+                follower.stop()
             for watch in reversed(self._watches):
                 watch.undo()
             for change in reversed(list(self._changes.values())):
@@ -166,7 +185,33 @@ class Patcher:
 
     def statuses(self) -> list[RowStatus]:
         """What became of each row so far."""
-        return list(self._statuses.values())
+        return list({id(status): status for status in self._statuses.values()}.values())
+
+    def _follow_main(
+        self, integration: Integration, rows: list[tuple[Patch, str]], scripts: _Scripts
+    ) -> None:
+        """Apply rows to the main module as it defines what they name."""
+
+        def look(main: ModuleType) -> bool:
+            for row in tuple(waiting):
+                patch, path = row
+                if patch.script and not _runs_as_script(main, patch.module):
+                    continue
+                if is_pattern(path) or is_defined(main, path):
+                    self._apply(integration, patch, main, path, scripts)
+                    if not is_pattern(path):
+                        waiting.remove(row)
+            return not waiting
+
+        waiting = list(rows)
+        self._mains.append(MainWatch(look))
+        self._mains[-1].start()
+
+    def places(self) -> Iterator[tuple[str, Any, str, Any]]:
+        """Each attribute that a row replaced: the row's target, owner, name and the original."""
+        for change in tuple(self._changes.values()):
+            if isinstance(change, _Change) and (found := change.place()) is not None:
+                yield self._statuses[id(change.site.patch)].target, *found
 
     # --- one row -------------------------------------------------------------------------------
 
@@ -178,6 +223,9 @@ class Patcher:
         path: str,
         scripts: _Scripts,
     ) -> None:
+        if is_pattern(path):
+            self._apply_pattern(integration, patch, module, scripts)
+            return
         status = self._statuses[id(patch)]
         known = status.state == "applied"
         if known and patch.moved and f"{module.__name__}:{path}" not in patch.names:
@@ -204,6 +252,31 @@ class Patcher:
             state, detail = "applied", ""
         if not known:
             status.state, status.detail = state, detail
+
+    def _apply_pattern(
+        self, integration: Integration, patch: Patch, module: ModuleType, scripts: _Scripts
+    ) -> None:
+        """Apply a row to each function that it stands for and that has no row of its own."""
+        status = self._statuses[id(patch)]
+        own = {
+            path
+            for row in integration.patches
+            for name, path in row.places
+            if name == module.__name__
+        }
+        found = list(matching(module, patch.path, own))
+        if not found and status.state == "waiting":
+            status.state = "missing"
+            status.detail = f"{module.__name__} defines nothing that fits {patch.path}"
+        for first, *others in found:
+            place = f"{module.__name__}:"
+            row = replace(
+                patch, target=place + first, names=tuple(place + other for other in others)
+            )
+            self._expanded.append(row)  # a row is known by its identity: it has to live on
+            self._statuses[id(row)] = status
+            for path in (first, *others):
+                self._apply(integration, row, module, path, scripts)
 
     def apply_to_script(self, integration: Integration, patch: Patch, module: ModuleType) -> None:
         """Apply a row to the same name in ``__main__``."""
@@ -260,7 +333,11 @@ class _Scripts:
     def __init__(self, patcher: Patcher, integration: Integration) -> None:
         self._patcher = patcher
         self._integration = integration
-        self.pending = [patch for patch in integration.patches if patch.script]
+        self.pending = [
+            patch
+            for patch in integration.patches
+            if patch.script and all(module != MAIN for module, _ in patch.places)
+        ]
 
     def watch(self, site: Site) -> None:
         """Be told of the first call of a row."""

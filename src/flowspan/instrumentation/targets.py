@@ -8,7 +8,9 @@ which check how their class is made) would become something else, and is left al
 from __future__ import annotations
 
 import functools
-from types import ModuleType
+from collections.abc import Container, Iterator
+from fnmatch import fnmatchcase
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 _BINDING: Final = (
@@ -17,6 +19,8 @@ _BINDING: Final = (
     functools.partialmethod,
     functools.singledispatchmethod,
 )
+_FUNCTIONS: Final = frozenset({FunctionType, staticmethod, classmethod})
+"""What a pattern finds; what else can be called has to be named."""
 
 
 class UnpatchableError(Exception):
@@ -36,6 +40,60 @@ def resolve(module: ModuleType, path: str) -> tuple[Any, str]:
         owner = vars(owner)[part] if _holds(owner, part) else getattr(owner, part)
     _holds(owner, name)
     return owner, name
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a path stands for all that fit it."""
+    return "*" in path
+
+
+def is_defined(module: ModuleType, path: str) -> bool:
+    """Whether a module that is still running has come to what a path names."""
+    return path.partition(".")[0] in vars(module)
+
+
+def matching(
+    module: ModuleType, pattern: str, but: Container[str] = ()
+) -> Iterator[tuple[str, ...]]:
+    """The functions and methods of a module that fit a pattern.
+
+    Only what the module itself defines counts, not what it imports or inherits; names that begin
+    with an underscore only where the pattern's do.
+
+    Args:
+        module: Where to look.
+        pattern: An attribute path in which ``*`` stands for any part of a name, as ``*.run``.
+        but: Paths that are left out.
+
+    Yields:
+        The paths of one function: the first, and those of its other names.
+    """
+    paths: dict[int, list[str]] = {}
+    for path, function in _fitting(module, module.__name__, pattern.split(".")):
+        if path not in but:
+            paths.setdefault(id(function), []).append(path)
+    yield from map(tuple, paths.values())
+
+
+def _fitting(owner: Any, module: str, parts: list[str]) -> Iterator[tuple[str, Any]]:
+    pattern, *inner = parts
+    for name, found in list(vars(owner).items()):
+        hidden = name.startswith("_") and not pattern.startswith("_")
+        if hidden or not fnmatchcase(name, pattern):
+            continue
+        if inner and issubclass(type(found), type) and vars(found).get("__module__") == module:
+            for path, function in _fitting(found, module, inner):
+                yield f"{name}.{path}", function
+        elif not inner and _is_function(found, module):
+            yield name, found
+
+
+def _is_function(found: Any, module: str) -> bool:
+    # By its exact type: to ask other objects anything may run code of theirs.
+    if type(found) not in _FUNCTIONS:
+        return False
+    function = getattr(found, "__func__", found)
+    return getattr(function, "__module__", None) == module
 
 
 def _holds(owner: Any, name: str) -> bool:
