@@ -12,10 +12,10 @@ import pytest
 from flowspan import config
 from flowspan.doctor import integrations
 from flowspan.doctor.rows import apply
-from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.integration import Integration, OutcomeRule, Patch
 
 PLUGIN = """
-from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.integration import Integration, OutcomeRule, Patch
 INTEGRATION = Integration("toy", "toy-engine>=1.5,<2", (
     Patch(target="toy_engine:Engine.run", kind="run"),
     Patch(target="toy_engine:Engine.step", kind="step"),
@@ -146,12 +146,25 @@ def test_map_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         '[[rows]]\ntarget = "house:Flow.stop"\nkind = "node"\n'
     )
 
-    found = _found("house", FLOWSPAN_MAP=str(file))
+    found = _found("map:house", FLOWSPAN_MAP=str(file))
 
     assert found.level == "problem"
-    assert found.subject == "house"
+    assert found.subject == "map:house"
     assert found.text.startswith("1 of 2 rows apply; house has no Flow.stop")
     assert found.remedy == ""
+
+
+def test_rows_for_a_script_and_rules_alone_are_no_loss() -> None:
+    """What only a run can show is said, and is nothing to fix."""
+    rule = OutcomeRule(judge=lambda judged: None)
+    rows = [{"target": "__main__:run", "state": "waiting", "optional": False, "detail": ""}]
+
+    found = integrations._judged(Integration("map:x", "", (), outcomes=(rule,)), "", rows)
+
+    assert found.level == "ok"
+    assert found.text == (
+        "1 wait for a script: ask flowspan map check --script; 1 rules of outcomes"
+    )
 
 
 def test_many_lost_rows() -> None:

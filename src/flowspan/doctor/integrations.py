@@ -18,6 +18,7 @@ from flowspan.config import Settings
 from flowspan.foreign import disabled_integrations, owned
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.integration import Integration
+from flowspan.instrumentation.mainwatch import MAIN
 from flowspan.instrumentation.spanmap import load_map
 from flowspan.launcher import without_hook
 from flowspan.report.findings import Finding
@@ -83,6 +84,8 @@ def installed_version(integration: Integration) -> str | None:
 def _is_here(integration: Integration) -> bool:
     path = [str(Path.cwd()), *sys.path]
     packages = {patch.module.partition(".")[0] for patch in integration.patches}
+    if MAIN in packages or not packages:  # a script's own, or nothing but rules of outcomes
+        return True
     return any(PathFinder.find_spec(package, path) is not None for package in packages)
 
 
@@ -125,10 +128,16 @@ def _ask(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, Rows] | 
 def _judged(integration: Integration, installed: str, rows: Rows | str) -> Finding:
     if isinstance(rows, str):
         return Finding("problem", integration.name, rows, data={"state": "failed"})
+    scripts = [row for row in rows if row["target"].startswith(f"{MAIN}:")]
+    rows = [row for row in rows if row not in scripts]
     lost = [row for row in rows if row["state"] != "applied"]
     needed = [row for row in lost if not row["optional"] or row["state"] == "failed"]
     applied = len(rows) - len(lost)
-    remarks = [f"{applied} of {len(rows)} rows apply"]
+    remarks = [f"{applied} of {len(rows)} rows apply"] if rows else []
+    if scripts:
+        remarks.append(f"{len(scripts)} wait for a script: ask flowspan map check --script")
+    if integration.outcomes:
+        remarks.append(f"{len(integration.outcomes)} rules of outcomes")
     if len(lost) > len(needed):
         remarks.append(f"{len(lost) - len(needed)} optional: no such target in this version")
     untested = not _is_tested(integration, installed)
@@ -149,7 +158,7 @@ def _judged(integration: Integration, installed: str, rows: Rows | str) -> Findi
             "version": installed or None,
             "requires": integration.requires or None,
             "tested": not untested,
-            "rows": list(rows),
+            "rows": [*rows, *scripts],
         },
     )
 

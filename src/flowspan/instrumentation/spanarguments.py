@@ -1,4 +1,4 @@
-"""The arguments of a call: one by its name, however the caller passed it, or all of them."""
+"""The arguments of a call, by name or all of them, and what is known of the call around it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from flowspan.instrumentation.integration import Call
+from flowspan.instrumentation.integration import Call, Frame
 
 
 class _Place(NamedTuple):
@@ -96,3 +96,44 @@ def _place(index: int, parameter: inspect.Parameter) -> _Place:
     rest = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
     by_key = parameter.kind in {parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD}
     return _Place(None if by_key else index, rest, default)
+
+
+class NamedArguments:
+    """The arguments of a call as attributes and items, for paths."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return argument(self._call, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return argument(self._call, name)
+
+
+class Around:
+    """The row's call around another one, as paths may look at it."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    @classmethod
+    def of(cls, call: Call) -> Around | None:
+        """What is around a call, if anything is."""
+        return None if call.enclosing is None else cls(call.enclosing)
+
+    def __getattr__(self, name: str) -> Any:
+        frame = self._frame
+        if name == "caller":
+            return None if frame.parent is None else Around(frame.parent)
+        if name in {"label", "kind"}:
+            return getattr(frame, name)
+        if name == "arguments":
+            return NamedArguments(frame.call)
+        if name == "self":
+            return frame.call.instance
+        raise AttributeError(name)

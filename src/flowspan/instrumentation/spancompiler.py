@@ -7,7 +7,7 @@ path can be parsed, and that what it asks for is known at the moment when it is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from flowspan import semconv
 from flowspan.instrumentation.spanevents import (
@@ -18,99 +18,98 @@ from flowspan.instrumentation.spanevents import (
     Watch,
 )
 from flowspan.instrumentation.spanlines import Location
-from flowspan.instrumentation.spanpaths import Path, PathError, parse_path
+from flowspan.instrumentation.spanparsing import Moment, Parsing, listed
+from flowspan.instrumentation.spanpaths import NO_TABLES, Path, Tables, parse_path
 from flowspan.instrumentation.spanrows import Failure, Row
-from flowspan.instrumentation.spanschema import Problem
-from flowspan.instrumentation.spanvalues import Condition, Value, parse_condition, parse_value
-
-Moment = Literal["before", "after", "failure", "end"]
-"""When a path is read; ``end`` is after the call, whichever way it went."""
+from flowspan.instrumentation.spanvalues import Value
 
 _PLAIN: Final = ("target", "label", "operation", "detail", "subclasses", "script", "optional")
+_LISTS: Final = ("names", "quiet")
 _SPAN_KEYS: Final = (
     *("name", "span_name", "operation", "id", "attempt", "index"),
-    *("failed", "usage", "quiet"),
+    *("failed", "usage", "quiet", "keep", "stream"),
 )
 _ATTRIBUTE_OF_KEY: Final = {
     "id": semconv.NODE_ID,
     "attempt": semconv.ATTEMPT,
     "index": semconv.STEP_INDEX,
 }
-_NOT_YET: Final[Mapping[str, Mapping[str, str]]] = {
-    "before": {
-        "result": "the result is known only after the call",
-        "error": "an error is known only after the call has failed",
-        "before": "before the call nothing is remembered yet",
-    },
-    "after": {"error": "a call that has returned has no error"},
-    "failure": {"result": "a call that has failed has no result"},
-    "end": {},
-}
 
 
-class RowCompiler:
-    """Reads one row.
+class RowCompiler(Parsing):
+    """Reads one row."""
 
-    Attributes:
-        problems: What was found to be wrong; a row with problems is of no use.
-    """
-
-    def __init__(self, data: Mapping[str, Any], location: Location) -> None:
-        self.problems: list[Problem] = []
+    def __init__(
+        self, data: Mapping[str, Any], location: Location, tables: Tables = NO_TABLES
+    ) -> None:
+        super().__init__(location, tables)
         self._data = data
-        self._location = location
         self._is_method = "." in data["target"].partition(":")[2]
 
     def row(self) -> Row:
         """The row; not to be used if there are problems."""
         data = self._data
         self._check_kind()
+        self._check_target()
         plain = {key: data[key] for key in _PLAIN if key in data}
-        plain["quiet"] = tuple(data.get("quiet", ()))
+        plain |= {key: tuple(data[key]) for key in _LISTS if key in data}
         return Row(
             plain=plain,
             kind=data.get("kind"),
-            name=self._one(data, (), "name", "before"),
-            span_name=self._one(data, (), "span_name", "before"),
+            name=self.value(data, (), "name", "before"),
+            span_name=self.value(data, (), "span_name", "before"),
             request=(*self._numbers(), *self._table("attributes", "before")),
             response=self._table("result_attributes", "after"),
             failure=self._table("error_attributes", "failure"),
             remember=self._table("remember", "before"),
-            when=self._conditions(data, (), "before"),
+            when=self.conditions(data, (), "before"),
+            keep=self.conditions(data, (), "after", "keep"),
             failed=self._failed(),
             watches=self._watches(),
             events=(*self._shorthands(), *self._events()),
             usage=self._usage(),
+            streams="stream" in data,
         )
 
     # --- the parts of a row --------------------------------------------------------------------
+
+    def unknown(self, root: str, moment: Moment) -> str | None:
+        """Why a root means nothing at a moment of a call; ``None`` where it means something."""
+        if root == "self" and not self._is_method:
+            return "the target is a function, not a method"
+        return super().unknown(root, moment)
 
     def _check_kind(self) -> None:
         kind = self._data.get("kind")
         if kind is None:
             for key in _SPAN_KEYS:
                 if key in self._data:
-                    self._wrong((key,), f'"{key}" is about a span: expected a "kind" in the row')
+                    self.wrong((key,), f'"{key}" is about a span: expected a "kind" in the row')
         elif kind != "llm" and "usage" in self._data:
-            self._wrong(("usage",), f'tokens belong to kind "llm", this row has kind "{kind}"')
+            self.wrong(("usage",), f'tokens belong to kind "llm", this row has kind "{kind}"')
+
+    def _check_target(self) -> None:
+        for key in ("subclasses", "script", "names"):
+            if "*" in self._data["target"] and self._data.get(key):
+                self.wrong((key,), f'a target with "*" takes no "{key}": expected one or the other')
 
     def _numbers(self) -> list[tuple[str, Value]]:
         found = (
-            (attribute, self._one(self._data, (), key, "before"))
+            (attribute, self.value(self._data, (), key, "before"))
             for key, attribute in _ATTRIBUTE_OF_KEY.items()
         )
         return [(attribute, value) for attribute, value in found if value is not None]
 
     def _table(self, key: str, moment: Moment) -> tuple[tuple[str, Value], ...]:
         table = self._data.get(key, {})
-        found = ((name, self._one(table, (key,), name, moment)) for name in table)
+        found = ((name, self.value(table, (key,), name, moment)) for name in table)
         return tuple((name, value) for name, value in found if value is not None)
 
     def _failed(self) -> tuple[Failure, ...]:
         found = []
-        for rule, inner in _listed(self._data, "failed", ()):
-            conditions = self._conditions(rule, inner, "after")
-            found.append(Failure(conditions, self._one(rule, inner, "error", "after")))
+        for rule, inner in listed(self._data, "failed", ()):
+            conditions = self.conditions(rule, inner, "after")
+            found.append(Failure(conditions, self.value(rule, inner, "error", "after")))
         return tuple(found)
 
     def _watches(self) -> tuple[Watch, ...]:
@@ -119,11 +118,11 @@ class RowCompiler:
     def _transition(self) -> list[Watch]:
         table = self._data.get("transition", {})
         inner = ("transition",)
-        path = self._path(table, inner, "watch", "before")
-        cause = self._one(table, inner, "cause", "end")
-        node_id = self._one(table, inner, "id", "end")
+        path = self.path(table, inner, "watch", "before")
+        cause = self.value(table, inner, "cause", "end")
+        node_id = self.value(table, inner, "id", "end")
         if node_id is None:
-            node_id = self._one(self._data, (), "id", "before")
+            node_id = self.value(self._data, (), "id", "before")
         if path is None:
             return []
         return [TransitionWatch(path, cause, node_id, table.get("span", "own"))]
@@ -131,10 +130,11 @@ class RowCompiler:
     def _state(self) -> list[Watch]:
         table = self._data.get("state", {})
         if isinstance(table, str):
-            path = self._path(self._data, (), "state", "before")
+            path = self.path(self._data, (), "state", "before")
             return [] if path is None else [StateWatch(path, "own")]
-        path = self._path(table, ("state",), "watch", "before")
-        return [] if path is None else [StateWatch(path, table.get("span", "own"))]
+        path = self.path(table, ("state",), "watch", "before")
+        keys = tuple(table["keys"]) if "keys" in table else None
+        return [] if path is None else [StateWatch(path, table.get("span", "own"), keys)]
 
     def _shorthands(self) -> list[EventRule]:
         found = []
@@ -143,23 +143,23 @@ class RowCompiler:
                 table = self._data[key]
                 moment = table.get("at", shorthand.moment)
                 values = [
-                    (attribute, self._one(table, (key,), name, moment))
+                    (attribute, self.value(table, (key,), name, moment))
                     for name, attribute in shorthand.attributes.items()
                 ]
                 attributes = [(name, value.read) for name, value in values if value is not None]
-                text = self._path(table, (key,), "text", moment)
+                text = self.path(table, (key,), "text", moment)
                 if text is not None:
-                    attributes += _measures(text)
+                    attributes += _measures(text, self.tables)
                 found.append(self._rule(shorthand.event, attributes, table, (key,), moment))
         return found
 
     def _events(self) -> list[EventRule]:
         found = []
-        for table, inner in _listed(self._data, "events", ()):
+        for table, inner in listed(self._data, "events", ()):
             moment = table.get("at", "after")
             values = table.get("attributes", {})
             parsed = (
-                (name, self._one(values, (*inner, "attributes"), name, moment)) for name in values
+                (name, self.value(values, (*inner, "attributes"), name, moment)) for name in values
             )
             attributes = [(name, value.read) for name, value in parsed if value is not None]
             found.append(self._rule(table["name"], attributes, table, inner, moment))
@@ -173,75 +173,17 @@ class RowCompiler:
         inner: Location,
         moment: Any,
     ) -> EventRule:
-        conditions = self._conditions(table, inner, moment)
+        conditions = self.conditions(table, inner, moment)
         return EventRule(name, tuple(attributes), moment, table.get("span", "own"), conditions)
 
     def _usage(self) -> tuple[tuple[str, Path], ...]:
         table = self._data.get("usage", {})
-        found = ((name, self._path(table, ("usage",), name, "after")) for name in table)
+        found = ((name, self.path(table, ("usage",), name, "after")) for name in table)
         return tuple((name, path) for name, path in found if path is not None)
 
-    # --- values, paths and conditions ----------------------------------------------------------
 
-    def _one(
-        self, table: Mapping[str, Any], inner: Location, key: str, moment: Moment
-    ) -> Value | None:
-        if key not in table:
-            return None
-        try:
-            value = parse_value(table[key])
-        except PathError as wrong:
-            self._wrong((*inner, key), str(wrong))
-            return None
-        self._check_roots(value.roots, (*inner, key), moment)
-        return value
-
-    def _path(
-        self, table: Mapping[str, Any], inner: Location, key: str, moment: Moment
-    ) -> Path | None:
-        if key not in table:
-            return None
-        text = table[key]
-        try:
-            path = parse_path(text)
-        except PathError as wrong:
-            hint = "; here it stands without braces" if "{" in text else ""
-            self._wrong((*inner, key), f"{wrong}{hint}")
-            return None
-        self._check_roots(path.roots, (*inner, key), moment)
-        return path
-
-    def _conditions(
-        self, table: Mapping[str, Any], inner: Location, moment: Moment
-    ) -> tuple[Condition, ...]:
-        found = []
-        for data, place in _listed(table, "when", inner):
-            if self._path(data, place, "path", moment) is not None:
-                found.append(parse_condition(data))
-        return tuple(found)
-
-    def _check_roots(self, roots: frozenset[str], inner: Location, moment: Moment) -> None:
-        for root in sorted(roots & _NOT_YET[moment].keys()):
-            self._wrong(inner, f'"{root}" is not known here: {_NOT_YET[moment][root]}')
-        if "self" in roots and not self._is_method:
-            self._wrong(inner, '"self" is not known here: the target is a function, not a method')
-
-    def _wrong(self, inner: Location, sentence: str) -> None:
-        self.problems.append(Problem((*self._location, *inner), sentence))
-
-
-def _listed(
-    table: Mapping[str, Any], key: str, inner: Location
-) -> list[tuple[Mapping[str, Any], Location]]:
-    """The tables under a key that takes one or a list of them, with their places."""
-    found = table.get(key, [])
-    if not isinstance(found, list):
-        return [(found, (*inner, key))]
-    return [(each, (*inner, key, index)) for index, each in enumerate(found)]
-
-
-def _measures(text: Path) -> list[Any]:
+def _measures(text: Path, tables: Tables) -> list[Any]:
     return [
-        (semconv.PROMPT_SHA256, parse_path(f"sha256({text.text})").read),
-        (semconv.PROMPT_LENGTH, parse_path(f"len({text.text})").read),
+        (semconv.PROMPT_SHA256, parse_path(f"sha256({text.text})", tables).read),
+        (semconv.PROMPT_LENGTH, parse_path(f"len({text.text})", tables).read),
     ]

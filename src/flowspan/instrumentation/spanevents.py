@@ -7,14 +7,41 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from flowspan import semconv
-from flowspan.instrumentation.integration import Event
+from flowspan.instrumentation.integration import Call, Event
 from flowspan.instrumentation.spanpaths import Path, Scope
 from flowspan.instrumentation.spanstate import NOTHING_SEEN, Looked, compare, look
 from flowspan.instrumentation.spanvalues import Condition, Value, attribute_value
 from flowspan.instrumentation.statechanges import changed
 
 Moment = Literal["before", "after", "failure"]
-Span = Literal["own", "enclosing"]
+Span = Literal["own", "enclosing", "run", "step", "node", "agent"]
+"""Which span gets an event: the call's own, the one around it, or the nearest of a kind."""
+
+
+class Placed(NamedTuple):
+    """An event and the span that it is for."""
+
+    name: str
+    attributes: Mapping[str, Any]
+    span: Span
+
+    def for_machine(self, call: Call) -> Event | None:
+        """The event, where the machine knows its span; else it is told here and now."""
+        if self.span == "own" or self.span == "enclosing":  # noqa: PLR1714 - mypy reads it so
+            return Event(self.name, self.attributes, self.span)
+        self.tell(call)
+        return None
+
+    def tell(self, call: Call) -> None:
+        """Add the event to its span, now; where there is none, nobody is told."""
+        frame = call.frame
+        if self.span == "enclosing":
+            frame = None if frame is None else frame.parent
+        elif self.span != "own":
+            while frame is not None and frame.kind != self.span:
+                frame = frame.parent
+        if frame is not None:
+            frame.event(self.name, self.attributes)
 
 
 class Shorthand(NamedTuple):
@@ -81,11 +108,11 @@ class EventRule:
     span: Span
     conditions: tuple[Condition, ...] = ()
 
-    def event(self, scope: Scope) -> Event | None:
+    def event(self, scope: Scope) -> Placed | None:
         """The event for a call, if its conditions hold."""
         if not all(condition.holds(scope) for condition in self.conditions):
             return None
-        return Event(self.name, {key: find(scope) for key, find in self.attributes}, self.span)
+        return Placed(self.name, {key: find(scope) for key, find in self.attributes}, self.span)
 
 
 class Watch(Protocol):
@@ -94,7 +121,7 @@ class Watch(Protocol):
     def look(self, scope: Scope) -> Any:
         """What there is now."""
 
-    def event(self, before: Any, scope: Scope) -> Event | None:
+    def event(self, before: Any, scope: Scope) -> Placed | None:
         """The event, if there is something else now than ``before``."""
 
 
@@ -111,7 +138,7 @@ class TransitionWatch:
         """The value of the state, as an attribute may hold it."""
         return attribute_value(self.path.read(scope))
 
-    def event(self, before: Any, scope: Scope) -> Event | None:
+    def event(self, before: Any, scope: Scope) -> Placed | None:
         """A transition, if the value is another one."""
         now = self.look(scope)
         if now == before:
@@ -122,23 +149,30 @@ class TransitionWatch:
             semconv.STATE_CAUSE: None if self.cause is None else self.cause.read(scope),
             semconv.NODE_ID: None if self.node_id is None else self.node_id.text(scope),
         }
-        return Event(semconv.EVENT_STATE_TRANSITION, attributes, self.span)
+        return Placed(semconv.EVENT_STATE_TRANSITION, attributes, self.span)
 
 
 @dataclass(frozen=True, slots=True)
 class StateWatch:
-    """A state of many keys, such as a memory that nodes share."""
+    """A state of many keys, such as a memory that nodes share.
+
+    Attributes:
+        path: Where it is.
+        span: Which span is told.
+        keys: The keys to look at; all of them unless said.
+    """
 
     path: Path
     span: Span
+    keys: tuple[str, ...] | None = None
 
     def look(self, scope: Scope) -> Looked:
         """Names and identities; nothing for a state that is not there."""
         state = self.path.read(scope)
-        return NOTHING_SEEN if state is None else look(state)
+        return NOTHING_SEEN if state is None else look(state, self.keys)
 
-    def event(self, before: Any, scope: Scope) -> Event | None:
+    def event(self, before: Any, scope: Scope) -> Placed | None:
         """A change, if keys were added, changed or removed."""
         state = self.path.read(scope)
-        attributes = changed(compare(before, {} if state is None else state))
-        return Event(semconv.EVENT_STATE_CHANGED, attributes, self.span) if attributes else None
+        attributes = changed(compare(before, {} if state is None else state, self.keys))
+        return Placed(semconv.EVENT_STATE_CHANGED, attributes, self.span) if attributes else None

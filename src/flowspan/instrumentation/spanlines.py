@@ -4,14 +4,18 @@
 begins on a line of its own and is a TOML document by itself, and no statement that is cut at the
 end of a line is one.  So the shortest run of lines that ``tomllib`` accepts is one statement, and
 what it says is found by parsing it alone: the parser is ``tomllib``'s own, strings, comments and
-brackets included.  It is asked only when there is something to complain about.
+brackets included.  It is asked only when there is something to complain about.  What stands inside
+a value is found by ``spaninline``.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+
+from flowspan.instrumentation.spaninline import places_in
 
 Location = tuple[str | int, ...]
 """Where something stands in the data: keys and indexes from the top, as ``("rows", 2, "kind")``."""
@@ -33,24 +37,23 @@ def toml_lines(text: str) -> dict[Location, int]:
         text: A file that ``tomllib`` accepts.
 
     Returns:
-        Line numbers, from 1, by place.  What stands inside a value has the line on which the
-        value's key stands.
+        Line numbers, from 1, by place.
     """
     lines: dict[Location, int] = {}
     lengths: dict[Location, int] = {}
     table: Location = ()
-    for line, is_header, data in _statements(text):
-        if is_header:
+    for line, statement, data in _statements(text):
+        if statement.lstrip().startswith(_HEADER):
             table = _open(data, lengths)
             _note(lines, table, line)
         else:
-            for location in _places(data):
-                _note(lines, (*table, *location), line)
+            for place, below in places_in(statement):
+                _note(lines, (*table, *place), line + below)
     return lines
 
 
-def _statements(text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:
-    """Each statement: its first line, whether it is a header, and what it says by itself."""
+def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Each statement: its first line, how it is written, and what it says by itself."""
     pending: list[str] = []
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         pending.append(line)
@@ -59,8 +62,7 @@ def _statements(text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:
         except tomllib.TOMLDecodeError:
             continue  # the statement goes on
         if data:
-            first = number - len(pending) + 1
-            yield first, pending[0].lstrip().startswith(_HEADER), data
+            yield number - len(pending) + 1, "\n".join(pending), data
         pending.clear()
 
 
@@ -79,20 +81,6 @@ def _open(header: dict[str, Any], lengths: dict[Location, int]) -> Location:
     return table
 
 
-def _places(value: Any) -> Iterator[Location]:
-    """Every place inside a value, itself not included."""
-    if isinstance(value, dict):
-        items: Any = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
-        return
-    for key, inner in items:
-        yield (key,)
-        for location in _places(inner):
-            yield (key, *location)
-
-
 def yaml_lines(node: Any) -> dict[Location, int]:
     """The line of each key and item of a YAML document.
 
@@ -102,14 +90,11 @@ def yaml_lines(node: Any) -> dict[Location, int]:
     Returns:
         Line numbers, from 1, by place.
     """
-    lines: dict[Location, int] = {}
-    if node is not None:
-        _walk(node, (), lines, set())
-    return lines
+    return dict(_walked(node, (), set()))
 
 
-def _walk(node: Any, location: Location, lines: dict[Location, int], above: set[int]) -> None:
-    if id(node) in above:  # an alias of something that it is itself a part of
+def _walked(node: Any, location: Location, above: set[int]) -> Iterator[tuple[Location, int]]:
+    if node is None or id(node) in above:  # an alias of something that it is itself a part of
         return
     inner: list[tuple[str | int, Any, Any]] = []
     if node.id == "mapping":
@@ -117,8 +102,16 @@ def _walk(node: Any, location: Location, lines: dict[Location, int], above: set[
     elif node.id == "sequence":
         inner = [(index, item, item) for index, item in enumerate(node.value)]
     for key, place, value in inner:
-        lines[*location, key] = place.start_mark.line + 1
-        _walk(value, (*location, key), lines, above | {id(node)})
+        yield (*location, key), place.start_mark.line + 1
+        yield from _walked(value, (*location, key), above | {id(node)})
+
+
+def yaml_twice(node: Any) -> Iterator[Location]:
+    """Keys that a table of a YAML document has twice: YAML takes the last without a word."""
+    times = Counter(location for location, _ in _walked(node, (), set()))
+    for location, count in times.items():
+        if count > 1 and times[location[:-1]] <= 1:
+            yield location
 
 
 def _note(lines: dict[Location, int], location: Location, line: int) -> None:

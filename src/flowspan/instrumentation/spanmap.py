@@ -14,18 +14,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.integration import Integration, OutcomeRule, Patch
 from flowspan.instrumentation.spancompiler import RowCompiler
-from flowspan.instrumentation.spanlines import Location, line_of, toml_lines, yaml_lines
+from flowspan.instrumentation.spanlines import Location, line_of, toml_lines, yaml_lines, yaml_twice
+from flowspan.instrumentation.spanoutcomes import parse_outcome
+from flowspan.instrumentation.spanpaths import TABLES
 from flowspan.instrumentation.spanschema import Problem, check
 
 _YAML_ENDINGS: Final = frozenset({".yaml", ".yml"})
-_ROWS: Final = "rows"
+_PARTS: Final = {"rows": "row", "outcomes": "rule", TABLES: "table"}
+"""The lists and tables whose members are used or left out one by one."""
 
 
 class _UnreadableError(ValueError):
@@ -33,10 +36,79 @@ class _UnreadableError(ValueError):
 
 
 class _Document(NamedTuple):
-    """A file that was read: its data, and what finds the lines if they are asked for."""
+    """A file that was read: its data, what finds the lines if asked, and keys that it has twice."""
 
     data: Any
     find_lines: Callable[[], Mapping[Location, int]]
+    twice: tuple[Location, ...] = ()
+
+
+class MappedRow(NamedTuple):
+    """A row of a map that can be used.
+
+    Attributes:
+        patch: In the vocabulary of integrations.
+        line: Where it stands.
+        names: What its paths start from: arguments, and names with a meaning of their own.
+    """
+
+    patch: Patch
+    line: int
+    names: frozenset[str]
+
+
+class MapFile:
+    """A span map that was read.
+
+    Attributes:
+        integration: The map as an integration; ``None`` if nothing of it can be used.
+        problems: One sentence for each thing that is wrong, with file, line and what was expected.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.integration: Integration | None = None
+        self.problems: list[str] = []
+        self._document: _Document | None = None
+        self._reading: _Reading | None = None
+        file = Path(path)
+        try:
+            self._document = _read(file)
+        except _UnreadableError as wrong:
+            self.problems.append(f"span map {file}{wrong}")
+        else:
+            self._understand(file, self._document)
+
+    def rows(self) -> list[MappedRow]:
+        """The rows that can be used."""
+        if self._document is None or self._reading is None:
+            return []
+        lines = self._document.find_lines()
+        return [
+            MappedRow(patch, line_of(lines, ("rows", index)), names)
+            for index, patch, names in self._reading.found
+        ]
+
+    def outcomes(self) -> list[tuple[int, OutcomeRule]]:
+        """The rules of outcomes that can be used, with their lines."""
+        if self._document is None or self._reading is None:
+            return []
+        lines = self._document.find_lines()
+        return [(line_of(lines, ("outcomes", index)), rule) for index, rule in self._reading.rules]
+
+    def _understand(self, file: Path, document: _Document) -> None:
+        data = document.data if isinstance(document.data, dict) else {}
+        twice = [
+            Problem(place, f'"{place[-1]}" is here twice: expected it once')
+            for place in document.twice
+        ]
+        self._reading = reading = _Reading(data, [*check(document.data), *twice])
+        patches, outcomes = reading.patches(), reading.outcomes()
+        if reading.problems:
+            self.problems = _sentences(file, reading.problems, document)
+        if patches or outcomes:
+            self.integration = _integration(data, file, patches, outcomes)
+        elif not self.problems:
+            self.problems.append(f"span map {file} is empty: expected rows or outcomes")
 
 
 def load_map(path: str | Path) -> tuple[Integration | None, list[str]]:
@@ -46,53 +118,84 @@ def load_map(path: str | Path) -> tuple[Integration | None, list[str]]:
         path: A TOML file, or a YAML file where PyYAML is installed.
 
     Returns:
-        The map as an integration, or ``None`` if not one of its rows can be used; and one sentence
-        for each thing that is wrong with it, with file, line and what was expected.
+        The map as an integration, or ``None`` if nothing of it can be used; and one sentence for
+        each thing that is wrong with it, with file, line and what was expected.
     """
-    file = Path(path)
-    try:
-        document = _read(file)
-    except _UnreadableError as wrong:
-        return None, [f"span map {file}{wrong}"]
-    data = document.data if isinstance(document.data, dict) else {}
-    problems = list(check(document.data))
-    refused = {_row_of(problem.location) for problem in problems}
-    patches: list[Patch] = []
-    places: dict[str, int] = {}
-    for index, row in enumerate(_rows(data)):
-        if index not in refused:
-            patch, found = _patch(row, index, places)
-            patches += patch
-            problems += found
-    sentences = _sentences(file, problems, document) if problems else []
-    if not patches:
-        return None, sentences
-    return _integration(data, file, tuple(patches)), sentences
+    read = MapFile(path)
+    return read.integration, read.problems
 
 
-def _integration(data: Mapping[str, Any], file: Path, patches: tuple[Patch, ...]) -> Integration:
+def _integration(
+    data: Mapping[str, Any],
+    file: Path,
+    patches: tuple[Patch, ...],
+    outcomes: tuple[OutcomeRule, ...],
+) -> Integration:
     engine, requires = data.get("engine"), data.get("requires")
     name = engine if isinstance(engine, str) and engine else file.stem
-    return Integration(name, requires if isinstance(requires, str) else "", patches, engine=name)
+    needed = requires if isinstance(requires, str) else ""
+    # A name of its own: an engine that flowspan knows can be disabled, and mapped instead.
+    return Integration(f"map:{name}", needed, patches, engine=name, outcomes=outcomes)
 
 
-def _rows(data: Mapping[str, Any]) -> list[Any]:
-    rows = data.get(_ROWS)
-    return rows if isinstance(rows, list) else []
+class _Reading:
+    """Reads the parts of a map that are in order, and collects what is wrong with the others.
 
+    Attributes:
+        problems: What is wrong.
+        found: Index, patch and names of each row.
+        rules: Index and rule of each outcome.
+    """
 
-def _patch(
-    row: Mapping[str, Any], index: int, places: dict[str, int]
-) -> tuple[list[Patch], list[Problem]]:
-    target = row["target"]
-    location: Location = (_ROWS, index)
-    if target in places:
-        sentence = f'"{target}" has a row already, rows[{places[target]}]: expected one for each'
-        return [], [Problem((*location, "target"), sentence)]
-    places[target] = index
-    compiler = RowCompiler(row, location)
-    parsed = compiler.row()
-    return ([] if compiler.problems else [parsed.patch()]), compiler.problems
+    def __init__(self, data: Mapping[str, Any], problems: list[Problem]) -> None:
+        self.problems = problems
+        self._data = data
+        self._refused = {part_of(problem.location) for problem in problems}
+        tables = data.get(TABLES)
+        self._tables = {
+            name: table
+            for name, table in (tables.items() if isinstance(tables, dict) else ())
+            if (TABLES, name) not in self._refused
+        }
+        self._places: dict[str, int] = {}
+        self.found: list[tuple[int, Patch, frozenset[str]]] = []
+        self.rules: list[tuple[int, OutcomeRule]] = []
+
+    def patches(self) -> tuple[Patch, ...]:
+        """The rows of the map."""
+        for index, row in self._each("rows"):
+            self._row(row, index)
+        return tuple(patch for _, patch, _ in self.found)
+
+    def outcomes(self) -> tuple[OutcomeRule, ...]:
+        """The rules of outcomes."""
+        for index, rule in self._each("outcomes"):
+            parsed, problems = parse_outcome(rule, ("outcomes", index), self._tables)
+            self.problems += problems
+            self.rules += [] if parsed is None else [(index, parsed)]
+        return tuple(rule for _, rule in self.rules)
+
+    def _each(self, part: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """The members of a list that have the right shape, with their indexes."""
+        found = self._data.get(part)
+        for index, member in enumerate(found if isinstance(found, list) else ()):
+            if (part, index) not in self._refused:
+                yield index, member
+
+    def _row(self, row: Mapping[str, Any], index: int) -> None:
+        target = row["target"]
+        location: Location = ("rows", index)
+        if target in self._places:
+            first = self._places[target]
+            sentence = f'"{target}" has a row already, rows[{first}]: expected one for each'
+            self.problems.append(Problem((*location, "target"), sentence))
+            return
+        self._places[target] = index
+        compiler = RowCompiler(row, location, self._tables)
+        parsed = compiler.row()
+        self.problems += compiler.problems
+        if not compiler.problems:
+            self.found.append((index, parsed.patch(), frozenset(compiler.roots)))
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -136,16 +239,15 @@ def _read_yaml(text: str) -> _Document:
         line = f", line {mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or type(error).__name__
         raise _UnreadableError(f"{line}: no YAML: {what}") from None
-    return _Document(data, lambda: yaml_lines(node))
+    return _Document(data, lambda: yaml_lines(node), tuple(yaml_twice(node)))
 
 
 # --- complaining ------------------------------------------------------------------------------
 
 
-def _row_of(location: Location) -> int | None:
-    if len(location) > 1 and location[0] == _ROWS and isinstance(location[1], int):
-        return location[1]
-    return None
+def part_of(location: Location) -> Location | None:
+    """The row, rule or table in which a place is; ``None`` at the top."""
+    return location[:2] if len(location) > 1 and location[0] in _PARTS else None
 
 
 def _sentences(file: Path, problems: Iterable[Problem], document: _Document) -> list[str]:
@@ -160,5 +262,6 @@ def _sentence(file: Path, line: int, problem: Problem) -> str:
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.location)
     place = "".join(parts).removeprefix(".")
     where = f"span map {file}, line {line}" + (f", {place}" if place else "")
-    remark = "" if _row_of(problem.location) is None else " (the row is left out)"
+    part = part_of(problem.location)
+    remark = "" if part is None else f" (the {_PARTS[str(part[0])]} is left out)"
     return f"{where}: {problem.sentence}{remark}"

@@ -3,6 +3,7 @@
 ::
 
     topic                     the argument of that name
+    arguments.result          the same, where the name has a meaning of its own here
     self.root.goal            an attribute of an attribute
     args[0]  kwargs["depth"]  arguments by position (not counting self) and by key
     result.pages[-1]["url"]   items, by number or by text
@@ -11,6 +12,10 @@
     len(result.pages)         a function of what a path finds: len, type, keys, sha256
     before.size               what the row remembered before the call
     error.status              the exception, where a call has failed
+    caller.self.goal          the same of the call around this one: self, arguments, label, kind
+    function                  the name of the function that was called
+    tables.words[result]      what a table of the map says for a key
+    self.title or self.key    the first that is known
 
 A path is parsed, never evaluated as Python: all that it can do is read attributes and items, and
 apply the functions of :data:`FUNCTIONS`.  Reading an attribute runs the property or
@@ -24,11 +29,12 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.integration import Call
-from flowspan.instrumentation.spanarguments import argument
+from flowspan.instrumentation.spanarguments import Around, NamedArguments, argument
 from flowspan.instrumentation.spanstate import name_of, parts
 
 MOST_ITEMS: Final = 100
@@ -63,6 +69,9 @@ Reader = Callable[[Scope], Any]
 
 _Step = Callable[[Any, Scope], Any]
 
+Tables = Mapping[str, Mapping[str, Any]]
+NO_TABLES: Final[Tables] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -86,11 +95,12 @@ class Path:
             return None
 
 
-def parse_path(text: str) -> Path:
+def parse_path(text: str, tables: Tables = NO_TABLES) -> Path:
     """Parse one path.
 
     Args:
         text: As ``self.root.goal``; the module's docstring shows all forms.
+        tables: The map's tables, by name.
 
     Returns:
         The path, ready to read.
@@ -100,7 +110,7 @@ def parse_path(text: str) -> Path:
     """
     if len(text) > MOST_CHARACTERS:
         raise PathError(f'"{text[:40]}…" is no path: expected at most {MOST_CHARACTERS} characters')
-    parser = _Parser(text)
+    parser = _Parser(text, tables)
     reader = parser.expression()
     parser.expect_end()
     return Path(text, frozenset(parser.roots), reader)
@@ -113,6 +123,15 @@ def _sha256(value: Any) -> str | None:
     return hashlib.sha256(data).hexdigest()
 
 
+def plain_text(value: Any) -> str | None:
+    """The text of a text, a number or an Enum's member; it is also how tables write their keys."""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) else None
+
+
 def _keys(value: Any) -> list[str]:
     return [name_of(key) for key, _ in islice(parts(value, 2 * MOST_ITEMS), MOST_ITEMS)]
 
@@ -121,19 +140,29 @@ FUNCTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "keys": _keys,
     "len": len,
     "sha256": _sha256,
+    "text": plain_text,
     "type": lambda value: type(value).__name__,
 }
 """What may be applied to a value, by name."""
 
 ROOTS: Final[Mapping[str, Reader]] = {
     "args": lambda scope: scope.call.args,
+    "arguments": lambda scope: NamedArguments(scope.call),
     "before": lambda scope: scope.before,
+    "caller": lambda scope: Around.of(scope.call),
     "error": lambda scope: scope.error,
+    "function": lambda scope: scope.call.function.__name__,  # type: ignore[union-attr]
     "kwargs": lambda scope: scope.call.kwargs,
     "result": lambda scope: scope.result,
     "self": lambda scope: scope.call.instance,
 }
 """The names with a meaning of their own; every other name is an argument's."""
+
+TABLES: Final = "tables"
+"""The root that leads to the map's own tables."""
+
+OR: Final = "or"
+"""What stands between a path and the one that is read where it finds nothing."""
 
 
 def _root(name: str) -> Reader:
@@ -151,6 +180,17 @@ def _item(key: Reader) -> _Step:
         return value[key(scope)]
 
     return step
+
+
+def _either(first: Reader, second: Reader) -> Reader:
+    def read(scope: Scope) -> Any:
+        try:
+            found = first(scope)
+        except Exception:  # noqa: BLE001 - it leads nowhere, as in Path.read
+            found = None
+        return second(scope) if found is None else found
+
+    return read
 
 
 def _each(steps: list[_Step]) -> _Step:
@@ -182,18 +222,26 @@ class _Token(NamedTuple):
 class _Parser:
     """Reads one path, left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, tables: Tables) -> None:
         self.text = text
+        self._tables = tables
         self.roots: set[str] = set()
         self._tokens = list(self._tokenise())
         self._next = 0
 
     def expression(self) -> Reader:
+        """One path, or several of which the first that is known counts."""
+        reader = self._single()
+        while self._peek().text == OR and self._accept("name"):
+            reader = _either(reader, self._single())
+        return reader
+
+    def _single(self) -> Reader:
         """A function of an expression, or a root with steps."""
         name = self._take("name", "a name, such as self, result or an argument's")
         if not self._accept("("):
             self.roots.add(name.text)
-            return self._access(name.text)
+            return self._access(name)
         function = FUNCTIONS.get(name.text)
         if function is None:
             raise self._wrong(name, f"one of the functions {', '.join(FUNCTIONS)}")
@@ -207,10 +255,29 @@ class _Parser:
         if token.kind != "end":
             raise self._wrong(token, '".name", "[item]" or the end')
 
-    def _access(self, root: str) -> Reader:
-        read = _root(root)
+    def _access(self, root: _Token) -> Reader:
+        if root.text == TABLES:
+            return self._table()
+        read = _root(root.text)
         steps = self._steps()
+        if not steps:
+            return read
+        if len(steps) == 1:
+            (step,) = steps
+            return lambda scope: step(read(scope), scope)
         return lambda scope: _follow(read(scope), steps, scope)
+
+    def _table(self) -> Reader:
+        self._take(".", f"{TABLES}.name[key]")
+        name = self._take("name", "the name of a table of the map")
+        if name.text not in self._tables:
+            known = ", ".join(self._tables) or "none"
+            raise self._wrong(name, f"the name of a table of the map, of which there are {known}")
+        table = self._tables[name.text]
+        self._take("[", '"[key]" after the name of a table')
+        key = self._key()
+        self._take("]", '"]"')
+        return lambda scope: table.get(plain_text(key(scope)) or "")
 
     def _steps(self) -> list[_Step]:
         steps: list[_Step] = []

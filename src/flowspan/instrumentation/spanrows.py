@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.integration import Attributes, Call, Detail, Event, Patch
 from flowspan.instrumentation.spanarguments import everything
-from flowspan.instrumentation.spanevents import EventRule, Moment, Watch
-from flowspan.instrumentation.spanpaths import Path, Scope
+from flowspan.instrumentation.spanevents import EventRule, Moment, Placed, Watch
+from flowspan.instrumentation.spanpaths import Path, Scope, parse_path
 from flowspan.instrumentation.spanvalues import Condition, Value
 from flowspan.semconv import Kind
 from flowspan.usage import Usage
@@ -26,6 +26,14 @@ _DETAIL_OF_KIND: Final[Mapping[Kind | None, Detail]] = {
 }
 
 
+_DEFAULT_NAMES: Final[Mapping[Kind | None, Path]] = {
+    "tool": parse_path("function"),
+    "agent": parse_path("type(self) or function"),
+    "plan": parse_path("type(self) or function"),
+}
+"""What a call is about where the map does not say, or says what is unknown."""
+
+
 class Failure(NamedTuple):
     """A result that means failure."""
 
@@ -36,8 +44,24 @@ class Failure(NamedTuple):
 class Snapshot(NamedTuple):
     """What a row keeps from before the call."""
 
-    remembered: SimpleNamespace
+    remembered: SimpleNamespace | None
     looks: tuple[Any, ...]
+
+
+class _Last:
+    """Keeps the last thing that a call yields."""
+
+    def __init__(self, call: Call) -> None:
+        del call
+        self._last: Any = None
+
+    def add(self, chunk: Any) -> None:
+        """Take one."""
+        self._last = chunk
+
+    def result(self) -> Any:
+        """The last."""
+        return self._last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +78,12 @@ class Row:
         failure: Attributes known from its exception.
         remember: Values kept from before the call.
         when: Conditions without which the call is left alone.
+        keep: Conditions without which its span is dropped, below detail ``full``.
         failed: Results that mean failure.
         watches: What is looked at before and after.
         events: What happens at a moment.
         usage: Where each number of tokens is found.
+        streams: True if the result is the last thing that the call yields.
     """
 
     plain: Mapping[str, Any]
@@ -69,16 +95,18 @@ class Row:
     failure: tuple[tuple[str, Value], ...] = ()
     remember: tuple[tuple[str, Value], ...] = ()
     when: tuple[Condition, ...] = ()
+    keep: tuple[Condition, ...] = ()
     failed: tuple[Failure, ...] = ()
     watches: tuple[Watch, ...] = ()
     events: tuple[EventRule, ...] = ()
     usage: tuple[tuple[str, Path], ...] = ()
+    streams: bool = False
 
     def patch(self) -> Patch:
         """The row in the vocabulary of integrations; what it does not ask for stays ``None``."""
         moments = {rule.moment for rule in self.events}
         asked: dict[str, tuple[Any, Any]] = {
-            "name": (self.name, self._name),
+            "name": (self.name or self.kind in _DEFAULT_NAMES, self._name),
             "span_name": (self.span_name, self._span_name),
             "request": (self.request, self._request),
             "response": (self.response, self._response),
@@ -87,13 +115,19 @@ class Row:
             "before": ("before" in moments, self._before),
             "after": (self.watches or "after" in moments, self._after),
             "when": (self.when, self._when),
+            "keep": (self.keep, self._keep),
             "outcome": (self.failed, self._outcome),
             "usage": (self.usage, self._usage),
+            "join": (self.streams, _Last),
             "inputs": (self.kind == "node", everything),
         }
         functions = {field: function for field, (wanted, function) in asked.items() if wanted}
+        plain = dict(self.plain)
+        if plain.get("script"):  # a row of a script is applied as the script defines its target
+            path = plain["target"].partition(":")[2]
+            plain["names"] = (*plain.get("names", ()), f"__main__:{path}")
         detail = _DETAIL_OF_KIND.get(self.kind, "normal")
-        return Patch(**{"detail": detail, "kind": self.kind, **self.plain, **functions})
+        return Patch(**{"detail": detail, "kind": self.kind, **plain, **functions})
 
     # --- before the call -----------------------------------------------------------------------
 
@@ -102,7 +136,9 @@ class Row:
         return all(condition.holds(scope) for condition in self.when)
 
     def _name(self, call: Call) -> str | None:
-        return None if self.name is None else self.name.text(Scope(call))
+        named = None if self.name is None else self.name.text(Scope(call))
+        default = _DEFAULT_NAMES.get(self.kind)
+        return default.read(Scope(call)) if named is None and default is not None else named
 
     def _span_name(self, call: Call) -> str:
         text = None if self.span_name is None else self.span_name.text(Scope(call))
@@ -114,10 +150,11 @@ class Row:
     def _snapshot(self, call: Call) -> Snapshot:
         scope = Scope(call)
         looks = () if _quiet(call) else tuple(watch.look(scope) for watch in self.watches)
-        return Snapshot(SimpleNamespace(**_read(self.remember, scope)), looks)
+        remembered = SimpleNamespace(**_read(self.remember, scope)) if self.remember else None
+        return Snapshot(remembered, looks)
 
     def _before(self, call: Call) -> Iterable[Event]:
-        return self._events("before", Scope(call))
+        return _for_machine(call, self._events("before", Scope(call)))
 
     # --- after the call ------------------------------------------------------------------------
 
@@ -126,17 +163,17 @@ class Row:
 
     def _after(self, call: Call, result: Any) -> Iterable[Event]:
         scope = _later(call, result)
-        return [*self._changes(scope), *self._events("after", scope)]
+        return _for_machine(call, [*self._changes(scope), *self._events("after", scope)])
 
     def _failure(self, call: Call, error: BaseException) -> Attributes:
         scope = _later(call, None, error)
         for event in (*self._changes(scope), *self._events("failure", scope)):
-            frame = call.frame
-            if frame is not None and event.on == "enclosing":
-                frame = frame.parent
-            if frame is not None:
-                frame.event(event.name, event.attributes)
+            event.tell(call)
         return _read(self.failure, scope)
+
+    def _keep(self, call: Call, result: Any) -> bool:
+        scope = _later(call, result)
+        return all(condition.holds(scope) for condition in self.keep)
 
     def _outcome(self, call: Call, result: Any) -> str | None:
         scope = _later(call, result)
@@ -153,19 +190,24 @@ class Row:
 
     # --- events --------------------------------------------------------------------------------
 
-    def _events(self, moment: Moment, scope: Scope) -> list[Event]:
+    def _events(self, moment: Moment, scope: Scope) -> list[Placed]:
         if _quiet(scope.call):
             return []
         found = [rule.event(scope) for rule in self.events if rule.moment == moment]
         return [event for event in found if event is not None]
 
-    def _changes(self, scope: Scope) -> list[Event]:
+    def _changes(self, scope: Scope) -> list[Placed]:
         snapshot = scope.call.snapshot
         if not isinstance(snapshot, Snapshot):
             return []
         pairs = zip(self.watches, snapshot.looks, strict=False)  # none were looked at when quiet
         found = [watch.event(before, scope) for watch, before in pairs]
         return [event for event in found if event is not None]
+
+
+def _for_machine(call: Call, events: Iterable[Placed]) -> list[Event]:
+    found = [event.for_machine(call) for event in events]
+    return [event for event in found if event is not None]
 
 
 def _quiet(call: Call) -> bool:

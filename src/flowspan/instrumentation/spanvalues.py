@@ -13,12 +13,21 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import Any, Final, cast
 from uuid import UUID
 
 from flowspan.instrumentation.integration import AttributeValue
-from flowspan.instrumentation.spanpaths import MOST_ITEMS, Path, PathError, Scope, parse_path
+from flowspan.instrumentation.spanpaths import (
+    MOST_ITEMS,
+    NO_TABLES,
+    Path,
+    PathError,
+    Scope,
+    Tables,
+    parse_path,
+)
 
 _BRACES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _WRITTEN: Final = (date, Decimal, PurePath, UUID)
@@ -41,14 +50,18 @@ class Value:
 
     def read(self, scope: Scope) -> AttributeValue | None:
         """The value for a call; ``None`` if unknown."""
+        if not self.many and len(self.parts) == 1:
+            (part,) = self.parts
+            if type(part) is not Path:
+                return cast("AttributeValue", part)
+            value = part.read(scope)
+            return value if type(value) is str else attribute_value(value)
         found = [
             attribute_value(part.read(scope)) if isinstance(part, Path) else part
             for part in self.parts
         ]
         if self.many:
             return attribute_value([item for item in found if item is not None])
-        if len(found) == 1:
-            return cast("AttributeValue | None", found[0])
         return None if None in found else "".join(map(_text, found))
 
     def text(self, scope: Scope) -> str | None:
@@ -57,11 +70,12 @@ class Value:
         return None if value is None else _text(value)
 
 
-def parse_value(data: str | float | Sequence[Any]) -> Value:
+def parse_value(data: str | float | Sequence[Any], tables: Tables = NO_TABLES) -> Value:
     """Parse a value as it stands in the map.
 
     Args:
         data: A text with ``{paths}``, a number, a boolean, or a list of such.
+        tables: The map's tables, by name.
 
     Returns:
         The value, ready to read.
@@ -70,9 +84,9 @@ def parse_value(data: str | float | Sequence[Any]) -> Value:
         PathError: A brace or a path in it is wrong.
     """
     if isinstance(data, str):
-        return _value(_template(data), many=False)
+        return _value(_template(data, tables), many=False)
     if isinstance(data, Sequence):
-        parts = [_template(item) if isinstance(item, str) else [item] for item in data]
+        parts = [_template(item, tables) if isinstance(item, str) else [item] for item in data]
         for item, found in zip(data, parts, strict=True):
             if len(found) != 1:
                 raise PathError(f'"{item}" mixes text and paths: in a list, expected one or other')
@@ -85,7 +99,7 @@ def _value(parts: Sequence[Any], *, many: bool) -> Value:
     return Value(tuple(parts), many, frozenset().union(*roots))
 
 
-def _template(text: str) -> list[Any]:
+def _template(text: str, tables: Tables) -> list[Any]:
     parts: list[Any] = []
     constant = ""
     start = 0
@@ -100,7 +114,7 @@ def _template(text: str) -> list[Any]:
             )
         else:
             parts += [constant] if constant else []
-            parts.append(parse_path(match[1].strip()))
+            parts.append(parse_path(match[1].strip(), tables))
             constant = ""
     constant += text[start:]
     return [*parts, constant] if constant or not parts else parts
@@ -149,46 +163,74 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _like(value: Any, pattern: str) -> bool:
+    return isinstance(value, str) and fnmatchcase(value, pattern)
+
+
 TESTS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "above": lambda value, bound: _number(value) and value > bound,
     "below": lambda value, bound: _number(value) and value < bound,
+    "differs_from": lambda value, other: not _equal(value, other),
     "equals": _equal,
     "exists": lambda value, expected: (value is not None) is expected,
     "in": lambda value, choices: any(_equal(value, choice) for choice in choices),
+    "like": _like,
     "not_equals": lambda value, expected: not _equal(value, expected),
+    "not_like": lambda value, pattern: isinstance(value, str) and not _like(value, pattern),
     "not_in": lambda value, choices: not any(_equal(value, choice) for choice in choices),
+    "same_as": _equal,
 }
 """The tests of a condition; each takes what was found and what the map says."""
+
+OF_TWO_PATHS: Final = frozenset({"differs_from", "same_as"})
+"""The tests that compare with what another path finds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A test of what a path finds.  What is unknown fulfils nothing but ``exists = false``.
+    """A test of what a path finds.
+
+    What is unknown fulfils nothing but ``exists = false``, and ``differs_from`` what is known.
 
     Attributes:
         path: Where to look.
         test: A name of :data:`TESTS`.
-        expected: What the map says.
+        expected: What the map says; a path for the tests of two paths.
     """
 
     path: Path
     test: str
     expected: Any
 
+    @property
+    def roots(self) -> frozenset[str]:
+        """The names that its paths start from."""
+        return self.path.roots | (self.expected.roots if self._of_two else frozenset())
+
+    @property
+    def _of_two(self) -> bool:
+        return self.test in OF_TWO_PATHS
+
     def holds(self, scope: Scope) -> bool:
         """Whether it is fulfilled for a call."""
         found = self.path.read(scope)
         if self.test == "exists":
             return TESTS["exists"](found, self.expected)
-        value = attribute_value(found)
-        return value is not None and TESTS[self.test](value, self.expected)
+        value, expected = attribute_value(found), self.expected
+        if self._of_two:
+            expected = attribute_value(expected.read(scope))
+            if self.test == "differs_from":
+                return not _equal(value, expected)
+        return value is not None and TESTS[self.test](value, expected)
 
 
-def parse_condition(data: Mapping[str, Any]) -> Condition:
+def parse_condition(data: Mapping[str, Any], tables: Tables = NO_TABLES) -> Condition:
     """Parse a condition as it stands in the map: a path and one test.
 
     Raises:
-        PathError: The path is wrong.
+        PathError: A path is wrong.
     """
     test = next(name for name in data if name != "path")
-    return Condition(parse_path(data["path"]), test, data[test])
+    path = parse_path(data["path"], tables)
+    expected = parse_path(data[test], tables) if test in OF_TWO_PATHS else data[test]
+    return Condition(path, test, expected)

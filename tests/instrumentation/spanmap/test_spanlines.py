@@ -53,7 +53,11 @@ key = "no"
         (("rows", 0), 4),
         (("rows", 0, "target"), 5),
         (("rows", 0, "attributes"), 6),
-        (("rows", 0, "attributes", "z", 1, "k"), 6),
+        (("rows", 0, "attributes", "x.y"), 6),
+        (("rows", 0, "attributes", "z"), 8),
+        (("rows", 0, "attributes", "z", 0), 9),
+        (("rows", 0, "attributes", "z", 1), 10),
+        (("rows", 0, "attributes", "z", 1, "k"), 10),
         (("rows", 0, "events", 0), 13),
         (("rows", 0, "events", 1, "name"), 17),
         (("rows", 0, "events", 1, "attributes"), 18),
@@ -81,17 +85,30 @@ TRICKY = st.sampled_from(
 LINES = st.sampled_from(["# text", "]", "key = 1", '"', "[[rows]]", "", "\u2028", "'''x'''"])
 
 
+MULTILINE = st.sampled_from(['"""\n[\n"""', "'''\n{ = ]\n'''", '[ 1,\n  { k = "}" } ]'])
+Statement = tuple[str, int, dict[Location, int]]
+
+
 @st.composite
-def statements(draw: st.DrawFn) -> tuple[str, int]:
-    """The right side of a key, and how many lines it takes."""
+def statements(draw: st.DrawFn) -> Statement:
+    """The right side of a key, how many lines it takes, and the lines of what is inside."""
     form = draw(st.sampled_from(["one", "text", "list"]))
     if form == "one":
-        return draw(TRICKY) + draw(st.sampled_from(["", '  # ] [[rows]] """'])), 1
+        return draw(TRICKY) + draw(st.sampled_from(["", '  # ] [[rows]] """'])), 1, {}
     if form == "text":
         inner = draw(st.lists(LINES, max_size=4))
-        return '"""' + "\n".join(["", *inner, '"""']), len(inner) + 2
-    inner = draw(st.lists(TRICKY, max_size=4))
-    return "[\n" + "".join(f"  {item}, # ]\n" for item in inner) + "]", len(inner) + 2
+        return '"""' + "\n".join(["", *inner, '"""']), len(inner) + 2, {}
+    text, below = "[\n", 1
+    expected: dict[Location, int] = {}
+    for index, item in enumerate(draw(st.lists(TRICKY | MULTILINE, max_size=4))):
+        comment = draw(st.sampled_from(["", "  # ] }\n", "\n"]))
+        below += comment.count("\n")
+        table = draw(st.booleans())
+        expected[(index, "inner", "a.b") if table else (index,)] = below
+        written = f'{{ inner . "a.b" = {item} }}' if table else item
+        text += f"{comment}  {written}, # ]\n"
+        below += written.count("\n") + 1
+    return text + "]", below + 1, expected
 
 
 @st.composite
@@ -107,9 +124,11 @@ def documents(draw: st.DrawFn) -> tuple[str, dict[Location, int]]:
         expected["rows", index] = line
         line += 1
         for key in draw(st.lists(KEYS, unique=True)):
-            value, height = draw(statements())
+            value, height, inside = draw(statements())
             text += f"{key} = {value}\n"
             expected["rows", index, *_names(key)] = line
+            for place, below in inside.items():
+                expected["rows", index, *_names(key), *place] = line + below
             line += height
     return text, expected
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowspan.instrumentation.integration import Integration
@@ -33,7 +37,7 @@ def test_a_map_becomes_an_integration(tmp_path: Path) -> None:
 
     assert problems == []
     assert found is not None
-    assert (found.name, found.engine, found.requires) == ("writer", "writer", "writer>=2")
+    assert (found.name, found.engine, found.requires) == ("map:writer", "writer", "writer>=2")
     assert targets(found) == ["program:good"]
     assert found.patches[0].kind == "run"
 
@@ -42,7 +46,7 @@ def test_a_map_without_a_name_is_called_after_its_file(tmp_path: Path) -> None:
     found, _ = load(tmp_path, GOOD)
 
     assert found is not None
-    assert (found.name, found.engine, found.requires) == ("agent", "agent", "")
+    assert (found.name, found.engine, found.requires) == ("map:agent", "agent", "")
 
 
 def test_a_map_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
@@ -56,14 +60,16 @@ def test_a_map_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
             'target = "program"',
             (
                 'line 5, rows[1].target: "program" is not usable: expected the function or '
-                'method, as "package.module:function" or "package.module:Class.method"'
+                'method, as "package.module:function" or "package.module:Class.method"; '
+                "* stands for any part of a name"
             ),
         ),
         (
             'kind = "run"',
             (
                 'line 4, rows[1]: a row needs the key "target": the function or method, as '
-                '"package.module:function" or "package.module:Class.method"'
+                '"package.module:function" or "package.module:Class.method"; '
+                "* stands for any part of a name"
             ),
         ),
         (
@@ -197,7 +203,8 @@ def test_all_problems_are_said_in_the_order_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", 'line 1: a span map needs the key "rows"'),
+        ("", "line 1: expected rows that give roles to the functions"),
+        ('engine = "x"', "is empty: expected rows or outcomes"),
         ("rows = 1", "line 1, rows: expected a list"),
         ("[[rows]]\nkind =\n", "line 2: no TOML: Invalid value"),
         ("x = " + "[" * 5000, "nested too deeply"),
@@ -218,7 +225,7 @@ def test_wrong_words_at_the_top_cost_no_row(tmp_path: Path) -> None:
 
     assert targets(found) == ["program:good"]
     assert found is not None
-    assert (found.name, found.requires) == ("agent", "")
+    assert (found.name, found.requires) == ("map:agent", "")
     assert len(problems) == 2
 
 
@@ -265,6 +272,18 @@ def test_a_map_may_be_written_in_yaml(tmp_path: Path, name: str) -> None:
     ]
 
 
+def test_a_key_that_yaml_has_twice_is_refused(tmp_path: Path) -> None:
+    text = f"{YAML}    name: {{a}}\n    kind: run\n  - {{target: p:g, name: x, name: y}}\n"
+
+    found, problems = load(tmp_path, text, "agent.yaml")
+
+    assert targets(found) == ["program:good"]
+    assert [problem for problem in problems if "twice" in problem] == [
+        f"span map agent.yaml, line {place} is here twice: expected it once (the row is left out)"
+        for place in ('8, rows[1].kind: "kind"', '9, rows[2].name: "name"')
+    ]
+
+
 def test_yaml_needs_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
 
@@ -308,3 +327,120 @@ def test_no_text_makes_reading_fail(
     for name in ("agent.toml", "agent.yaml"):
         (folder / name).write_text(content, encoding="utf-8", errors="surrogatepass")
         load_map(folder / name)
+
+
+# --- any value in any place ---------------------------------------------------------------------
+
+EVERYTHING: dict[str, Any] = {
+    "engine": "x",
+    "requires": "x>=1",
+    "tables": {"words": {"a": "b"}},
+    "outcomes": [
+        {
+            "engine": "lang*",
+            "kind": ["node", "step"],
+            "name": "x*",
+            "when": {"path": "result.x", "equals": "error"},
+            "error": "{result.why}",
+        }
+    ],
+    "rows": [
+        {
+            "target": "a.b:C.d",
+            "names": ["a.c:d"],
+            "kind": "llm",
+            "name": "{tables.words[x] or type(self)}",
+            "span_name": "{x}",
+            "operation": "chat",
+            "label": "x",
+            "id": "{caller.self.key}",
+            "attempt": 1,
+            "index": "{i}",
+            "attributes": {"a.b": ["x", 1, True]},
+            "result_attributes": {"c": "{result}"},
+            "error_attributes": {"d": "{error}"},
+            "remember": {"size": "{len(self.x)}"},
+            "when": [{"path": "self.x", "in": ["a", 1]}],
+            "keep": {"path": "self.x", "differs_from": "before.size"},
+            "failed": {"when": {"path": "result", "exists": False}, "error": "none"},
+            "transition": {"watch": "self.x", "span": "node", "cause": "{x}", "id": 1},
+            "state": {"watch": "self", "keys": ["a"]},
+            "prompt": {"name": "x", "version": 1, "reason": "y", "candidates": ["x"]},
+            "prompt_text": {"text": "result", "variables": "{keys(kwargs)}"},
+            "route": {"from": "a", "to": "b", "action": "c"},
+            "retry": {"attempt": 2, "error": "x", "when": {"path": "x", "above": 1.5}},
+            "events": [{"name": "x", "at": "before", "attributes": {"a": 1}}],
+            "usage": {"input_tokens": "result.x"},
+            "quiet": ["Pause"],
+            "detail": "full",
+            "subclasses": True,
+            "script": False,
+            "optional": True,
+        }
+    ],
+}
+
+
+def places(data: Any) -> list[tuple[str | int, ...]]:
+    """Every place of a map."""
+    items = data.items() if isinstance(data, dict) else enumerate(data)
+    found: list[tuple[str | int, ...]] = []
+    for key, value in items:
+        inner = places(value) if isinstance(value, dict | list) else []
+        found += [(key,), *((key, *place) for place in inner)]
+    return found
+
+
+def replaced(data: Any, place: tuple[Any, ...], value: Any) -> Any:
+    """The same data with another value at a place."""
+    if not place:
+        return value
+    copy = dict(data) if isinstance(data, dict) else list(data)
+    copy[place[0]] = replaced(data[place[0]], place[1:], value)
+    return copy
+
+
+def written(value: Any) -> str:
+    """A value in TOML, all on one line."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{written(k)} = {written(v)}' for k, v in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+SCALAR = st.one_of(TEXT, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats())
+ANYTHING = st.recursive(
+    SCALAR,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def test_a_map_that_says_everything_is_in_order(tmp_path: Path) -> None:
+    found, problems = load(tmp_path, json.dumps(EVERYTHING), "agent.yaml")
+
+    assert problems == []
+    assert found is not None
+    assert len(found.outcomes) == len(found.patches) == 1
+
+
+@settings(max_examples=300)
+@given(place=st.sampled_from(places(EVERYTHING)), value=ANYTHING)
+def test_any_value_in_any_place_is_used_or_refused_with_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, place: tuple[Any, ...], value: Any
+) -> None:
+    """Never an exception; a refusal names the file and the line, in TOML and in YAML alike."""
+    folder = tmp_path_factory.mktemp("map")
+    wrong = replaced(EVERYTHING, place, value)
+    toml = "".join(f"{written(key)} = {written(inner)}\n" for key, inner in wrong.items())
+    sentence = re.compile(r"span map agent\.\w+(, line [1-9]\d*.*: .+| is empty: .+)", re.DOTALL)
+
+    for name, text in (("agent.toml", toml), ("agent.yaml", json.dumps(wrong))):
+        found, problems = load(folder, text, name)
+        assert [one for one in problems if not sentence.fullmatch(one)] == []
+        assert problems or found is not None
+        assert not any(": no TOML: " in one for one in problems)

@@ -53,6 +53,12 @@ NODE = SimpleNamespace(goal="honey", config={"plan": ["Planner", {}]}, parts=[1,
         ("keys(self.config)", ["plan"]),
         ("sha256(self.goal)", hashlib.sha256(b"honey").hexdigest()),
         ("before.size", 3),
+        ("arguments.depth", 2),
+        ("absent or self.goal", "honey"),
+        ("self.absent.further or result[9] or depth", 2),
+        ("self.config[absent or args[0]][0]", "Planner"),
+        ("text(depth)", "2"),
+        ("text(absent or self.goal)", "honey"),
     ],
 )
 def test_a_path_finds_attributes_items_arguments_and_applies_functions(
@@ -75,6 +81,10 @@ def test_a_path_finds_attributes_items_arguments_and_applies_functions(
         "self.config['absent'][0]",
         "self[*]",
         "len(self)",
+        "text(self.parts)",
+        "caller.self",
+        "function",
+        "absent or self.absent",
         "len(self.goal.absent)",
         "sha256(self.parts)",
     ],
@@ -148,7 +158,7 @@ def test_a_path_knows_the_names_that_it_starts_from(text: str, roots: set[str]) 
         ("self[99999999999]", 'expected "]"'),
         ("len(self", 'expected ")", found the end'),
         ("len(self).x", 'expected ".name", "[item]" or the end, found "."'),
-        ("eval(self)", "expected one of the functions keys, len, sha256, type"),
+        ("eval(self)", "expected one of the functions keys, len, sha256, text, type"),
         ("self.run()", 'expected ".name", "[item]" or the end, found "("'),
         ("1", "expected a name"),
         ("self + 1", 'expected a name, a dot or an item, found "+" at character 6'),
@@ -178,4 +188,4 @@ def test_any_text_is_a_path_or_refused_and_reading_never_raises(text: str) -> No
 
 def test_the_functions_are_these() -> None:
     """Functions added here belong into the documentation too."""
-    assert set(FUNCTIONS) == {"keys", "len", "sha256", "type"}
+    assert set(FUNCTIONS) == {"keys", "len", "sha256", "text", "type"}
