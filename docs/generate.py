@@ -168,6 +168,7 @@ PARTS: Final[dict[str, Callable[[], str | None]]] = {
     "help flowspan": _help,
     **{f"help {verb}": partial(_help, verb) for verb in VERBS},
     "help store ddl": partial(_help, "store", "ddl"),
+    **{f"help map {verb}": partial(_help, "map", verb) for verb in ("check", "suggest", "schema")},
 }
 """What makes each generated part; ``None`` leaves it as it is."""
 

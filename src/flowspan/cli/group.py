@@ -17,6 +17,7 @@ VERBS: Final = {
     "runs": "List the last runs.",
     "show": "Show one run as a tree.",
     "doctor": "Check what would be recorded, and why something is not.",
+    "map": "Write span maps: roles for code of your own.",
     "store": "Prepare a database for runs.",
 }
 """The verbs and what their help begins with: known without importing any of them."""
