@@ -27,6 +27,7 @@ from flowspan.store.queries import open_store
 from flowspan.store.records import SpanRow
 from flowspan.testing import FakeProvider
 
+MAP: Final = Path(__file__).parents[2] / "examples" / "maps" / "writehere.toml"
 CHECKOUT: Final = os.environ.get("FLOWSPAN_WRITEHERE", "")
 
 pytestmark = [
@@ -57,7 +58,7 @@ class Engine:
         self.provider = provider
         self.store = store
 
-    def run(self, job: Job, entry: Entry, detail: str | None = None) -> None:
+    def run(self, job: Job, entry: Entry, detail: str | None = None, **more: str) -> None:
         """Run a job, watched if a detail is named."""
         command = [self.python, str(Path(CHECKOUT) / "recursive" / "engine.py")]
         if entry == "imported":
@@ -65,7 +66,7 @@ class Engine:
         variables = {}
         if detail is not None:
             command.insert(0, str(Path(self.python).parent / "opentelemetry-instrument"))
-            variables = {"FLOWSPAN_STORE": str(self.store), "FLOWSPAN_DETAIL": detail}
+            variables = {"FLOWSPAN_STORE": str(self.store), "FLOWSPAN_DETAIL": detail, **more}
         self._start([*command, *job.options()], job, variables)
 
     def count(self, job: Job) -> dict[str, Any]:
@@ -209,3 +210,35 @@ _TOLD_BY: Final = {
     "searches": "execute_tool BingBrowser.full_pipeline_search",
     "prompts": semconv.EVENT_PROMPT_CONSTRUCTED,
 }
+
+
+@pytest.mark.parametrize("entry", ["imported", "script"])
+def test_a_span_map_sees_a_real_run_as_the_integration_does(
+    entry: Entry, engine: Engine, job: MakeJob
+) -> None:
+    """The same spans under the same ones, from a file that a user could write."""
+    engine.run(job("report"), entry, "normal")
+
+    engine.run(
+        job("report"),
+        entry,
+        "normal",
+        FLOWSPAN_MAP=str(MAP),
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="writehere",
+    )
+
+    expected, found = map(_places, traces(engine))
+    assert expected.total() > 100
+    assert found == expected
+
+
+def _places(spans: list[SpanRow]) -> Counter[tuple[str | None, ...]]:
+    """How often each name, kind and step name is found under which name."""
+    names = {span.span_id: span.name for span in spans}
+    return Counter(
+        (
+            names.get(span.parent_id or ""),
+            *(span.name, span.kind, str(span.attrs.get(semconv.STEP_NAME))),
+        )
+        for span in spans
+    )
