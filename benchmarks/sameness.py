@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -57,9 +57,11 @@ def _facts_of_metrics(kept: Kept) -> Iterator[tuple[Any, ...]]:
                 yield f"metric {metric.name!r}", _known(point.attributes), count, total
 
 
-def _facts(name: str, work: Callable[[Side], None]) -> Counter[tuple[Any, ...]]:
+def _facts(
+    name: str, work: Callable[[Side], None], every: Callable[[Any], Sequence[Side]]
+) -> Counter[tuple[Any, ...]]:
     kept = Kept()
-    side = next(side for side in sides(kept) if side.name == name)
+    side = next(side for side in every(kept) if side.name == name)
     side.install()
     try:
         work(side)
@@ -72,17 +74,20 @@ def _facts(name: str, work: Callable[[Side], None]) -> Counter[tuple[Any, ...]]:
     return facts
 
 
-def differences(work: Callable[[Side], None]) -> list[str]:
-    """What flowspan emits and the hand-written code does not, and the other way about.
+def differences(
+    work: Callable[[Side], None], every: Callable[[Any], Sequence[Side]] = sides
+) -> list[str]:
+    """What the last side emits and the others do not, and the other way about.
 
     Args:
         work: Done once on each side.
+        every: Makes the sides.
 
     Returns:
         One sentence for each difference; none if all sides emit the same.
     """
-    names = [side.name for side in sides(Kept()) if side.name != PLAIN]
-    facts = {name: _facts(name, work) for name in names}
+    names = [side.name for side in every(Kept()) if side.name != PLAIN]
+    facts = {name: _facts(name, work, every) for name in names}
     *others, ours = names
     found = []
     for name in others:

@@ -80,10 +80,12 @@ class ByHand(Side):
 class Flowspan(Side):
     """flowspan around the program, with everything on that is on by default."""
 
-    def __init__(self, telemetry: Telemetry, pricer: Pricer, *more: Integration) -> None:
-        super().__init__(FLOWSPAN, Engine())
+    def __init__(
+        self, telemetry: Telemetry, pricer: Pricer, *more: Integration, name: str = FLOWSPAN
+    ) -> None:
+        super().__init__(name, Engine())
         self._tracer = telemetry.tracer_provider.get_tracer("flowspan")
-        self._instruments = Instruments(telemetry.meter_provider.get_meter("flowspan"))
+        self._instruments = Instruments(telemetry.meter_provider.get_meter(name))
         self._hooks: tuple[CallHook, ...] = (CostHook(pricer, self._instruments),)
         self._integrations = (*(more or (ENGINE,)), *discovery.built_in())
         self._patcher: Patcher | None = None

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import ledger
 from benchmarks.clock import Spread, timed
 from benchmarks.engine import Engine
+from benchmarks.maps import integration
 from benchmarks.result import Report, Row, added
 from benchmarks.sides import FLOWSPAN, PLAIN, Flowspan, Side
 from benchmarks.telemetry import Telemetry
 from benchmarks.work import Work
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.spanmap import load_map
 
 SIZES: Final = {"100 B": 100, "100 KB": 100_000, "10 MB": 10_000_000}
 _MANY_KEYS: Final = 10_000
@@ -75,13 +73,7 @@ def _work(name: str, state: dict[str, Any], count: int = 100) -> Work:
 
 def map_of_states() -> Integration:
     """The map, as rows."""
-    with tempfile.TemporaryDirectory(prefix="flowspan-bench-") as folder:
-        path = Path(folder, "map.toml")
-        path.write_text(_MAP)
-        integration, problems = load_map(str(path))
-    if integration is None or problems:
-        raise SystemExit("\n".join(problems))
-    return integration
+    return integration(_MAP)
 
 
 def measure(report: Report, *, quick: bool) -> None:

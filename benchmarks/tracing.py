@@ -42,7 +42,7 @@ Counts = dict[str, list[float]]
 def measure(report: Report, *, quick: bool) -> None:
     """Add the figures of model calls, steps, nodes and streams to a report."""
     for work in COMPARED:
-        report.differences += [f"{work.name}: {each}" for each in differences(_once(work))]
+        report.differences += [f"{work.name}: {each}" for each in differences(once(work))]
     works = _QUICK if quick else _FULL
     telemetry = Telemetry()
     every = sides(telemetry)
@@ -58,7 +58,9 @@ def measure(report: Report, *, quick: bool) -> None:
         report.rows.append(_chunk(CHUNK_IN_PLACE, (STREAM, LONG_STREAM), times, {}))
 
 
-def _once(work: Work) -> Callable[[Side], None]:
+def once(work: Work) -> Callable[[Side], None]:
+    """What does a work one time on a side."""
+
     def do(side: Side) -> None:
         work.around(side, work.prepare(side))
 

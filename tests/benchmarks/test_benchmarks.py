@@ -57,6 +57,15 @@ def test_calls_steps_and_nodes_stay_near_hand_written_code(tracing: dict[str, An
     assert {name: ratio for name, ratio in ratios.items() if ratio > MOST_INSTRUCTIONS} == {}
 
 
+def test_a_span_map_emits_what_rows_in_python_emit() -> None:
+    """Its figures are then those of the same spans, and of the same order."""
+    found = _benchmark("--only", "maps")
+
+    rows = _rows(found, "flowspan, span map")
+    assert found["differences"] == []
+    assert [name for name, row in rows.items() if row["ratio"] > 3] == []
+
+
 def test_a_node_costs_the_same_whatever_its_state_holds() -> None:
     """Between 100 bytes and 10 megabytes of state the price of a node does not change."""
     rows = _rows(_benchmark("--only", "state"))
