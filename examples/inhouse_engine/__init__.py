@@ -1,0 +1,1 @@
+"""A help desk on a small engine of its own, which knows nothing of flowspan."""
