@@ -7,6 +7,7 @@ from typing import Final
 from dashboards.model import Board, Link, Panel, Query, Row
 from dashboards.names import (
     ERROR,
+    LOOPS,
     NODE_DURATION,
     NODE_SELF,
     RETRIES,
@@ -256,7 +257,20 @@ _REPEATS: Final = Row(
                     legend=f"{{{{{STATE_FROM}}}}} → {{{{{STATE_TO}}}}}",
                 ),
             ),
-            width=24,
+            width=12,
+        ),
+        Panel(
+            title="Suspected loops",
+            description="Runs in which a node came again and again with the same inputs.",
+            look="bars",
+            unit="short",
+            queries=(
+                Query(
+                    expr=total(LOOPS, _SCOPE, by=(WORKFLOW, STEP)),
+                    legend=f"{{{{{WORKFLOW}}}}}: {{{{{STEP}}}}}",
+                ),
+            ),
+            width=12,
         ),
     ),
 )
