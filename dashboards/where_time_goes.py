@@ -220,7 +220,8 @@ _REPEATS: Final = Row(
         Panel(
             title="Retries by reason",
             description="What was tried again, and after which error: rate limits (429), servers "
-            "in trouble, answers that could not be used.",
+            "in trouble, answers that could not be used. Beside that, nodes that came again and "
+            "again with the same inputs.",
             look="bars",
             unit="short",
             queries=(
@@ -229,6 +230,7 @@ _REPEATS: Final = Row(
                     legend=f"{{{{{STEP}}}}}: {{{{{ERROR}}}}}",
                 ),
                 Query(expr=total(RETRIES, _WELL, by=(STEP,)), legend=f"{{{{{STEP}}}}}: unusable"),
+                Query(expr=total(LOOPS, _SCOPE, by=(STEP,)), legend=f"{{{{{STEP}}}}}: a loop?"),
             ),
             width=12,
         ),
@@ -257,20 +259,7 @@ _REPEATS: Final = Row(
                     legend=f"{{{{{STATE_FROM}}}}} → {{{{{STATE_TO}}}}}",
                 ),
             ),
-            width=12,
-        ),
-        Panel(
-            title="Suspected loops",
-            description="Runs in which a node came again and again with the same inputs.",
-            look="bars",
-            unit="short",
-            queries=(
-                Query(
-                    expr=total(LOOPS, _SCOPE, by=(WORKFLOW, STEP)),
-                    legend=f"{{{{{WORKFLOW}}}}}: {{{{{STEP}}}}}",
-                ),
-            ),
-            width=12,
+            width=24,
         ),
     ),
 )
