@@ -272,7 +272,7 @@ IMPORTS_OFF_THE_CALLING_THREAD = """
         )
         time.sleep(0.001)
     main = threading.main_thread()
-    assert threads["genai_prices"] is not main
+    assert threads["genai_prices.data"] is not main
     print(sorted(name for name, thread in threads.items() if thread is main))
 """
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
-from genai_prices import Usage as ListedUsage
 from genai_prices import types
+from genai_prices.types import Usage as ListedUsage
 
 from flowspan.pricing.price import Price, free
 from flowspan.pricing.rates import EXACT, Part, Rates

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from flowspan.pricing import names
+from flowspan.pricing import names, quietly
 from flowspan.pricing.loading import Background
 from flowspan.pricing.overrides import Override, Overrides, Subject
 from flowspan.pricing.price import Price
@@ -26,6 +26,7 @@ PATIENCE_SECONDS: Final = 1.0
 
 def _load_market() -> Callable[[], Market]:
     """The function that gives the market now; its first call compiles the lists' data."""
+    quietly.prepare()
     current = importlib.import_module("flowspan.pricing.market").current
     current()
     return cast("Callable[[], Market]", current)
