@@ -30,6 +30,7 @@ from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
 from flowspan.instrumentation.processes import ProcessContext
+from flowspan.instrumentation.surroundings import Surroundings
 from flowspan.instrumentation.threads import ThreadContext
 from flowspan.pricing import Pricer, load_overrides, override_files
 from flowspan.resource import flowspan_version
@@ -78,7 +79,7 @@ class Assembly:
         self._instruments: Instruments | None = None
         self._endings: Endings | None = None
         self._machine: Machine | None = None
-        self._carriers: tuple[ThreadContext | ProcessContext, ...] = ()
+        self._carriers: tuple[ThreadContext | ProcessContext | Surroundings, ...] = ()
 
     # --- processors ----------------------------------------------------------------------------
 
@@ -204,7 +205,7 @@ class Assembly:
 
     def _carry_contexts(self) -> None:
         if THREADING not in disabled_integrations():
-            self._carriers = (ThreadContext(), ProcessContext())
+            self._carriers = (ThreadContext(), ProcessContext(), Surroundings())
         for carrier in self._carriers:
             carrier.install()
 

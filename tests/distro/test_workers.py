@@ -34,7 +34,7 @@ def main():
         def call(index):
             process = context.Process(target=work, args=(index,))
             process.start()
-            assert process._target is work
+            assert not any(name in vars(process) for name in ('run', '_target'))  # as Python does
             process.join()
             return process.exitcode
         outer.call = call

@@ -8,7 +8,7 @@ import pickle
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,8 +126,11 @@ def test_everything_is_taken_back(carried: ProcessContext) -> None:
     carried._apply("Nothing", (), None, sys)  # type: ignore[arg-type]  # imported after the end
 
 
-def test_a_process_without_a_target_starts_as_before() -> None:
-    assert _start(lambda: 5, object(), (), {}) == 5
+def test_a_process_starts_as_before_and_nothing_stays_on_it() -> None:
+    process = SimpleNamespace(run=print)
+
+    assert _start(lambda: 5, process, (), {}) == 5
+    assert vars(process) == {"run": print}
 
 
 def test_a_pool_without_a_function_complains_as_before(carried: ProcessContext) -> None:

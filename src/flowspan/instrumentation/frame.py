@@ -113,7 +113,7 @@ class CallFrame:
         self.parent = parent
         self.attributes: dict[str, Any] = site.static.copy()
         if parent is None:
-            self.run = Run(None, "")
+            self.run = Run.begun(None, "", outer)
             self.step: str | None = None
             self.host: CallFrame | None = None
         else:

@@ -85,9 +85,10 @@ class Invocation(CallFrame):
         if kind == "run":
             workflow = name or site.engine
             nested = self.parent is not None and self.run.workflow is not None
-            self.run = (
-                self.run.nested(workflow, site.engine) if nested else Run(workflow, site.engine)
-            )
+            if nested:
+                self.run = self.run.nested(workflow, site.engine)
+            else:
+                self.run = Run.begun(workflow, site.engine, self._outer)
         attributes[semconv.RUN_ID] = self.run.run_id
         if self.run.workflow is not None:
             attributes[semconv.WORKFLOW_NAME] = self.run.workflow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import get_current
 
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation import guests, streams
+from flowspan.instrumentation import guests, streams, surroundings
 from flowspan.instrumentation.frame import INVOCATION_KEY, living, without_what_ended
 from flowspan.instrumentation.inner import within
 from flowspan.instrumentation.integration import Call
@@ -94,7 +94,7 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
     if site.kind == "llm" and parent is not None and parent.kind == "llm":
         return within(parent, site, call, outer)  # the outer layer owns the call: one span
     if around is not None and parent is None and site.kind == "run":
-        outer = without_what_ended(outer)
+        outer = surroundings.within(without_what_ended(outer))
     invocation = Invocation(site, call, parent, outer)
     if around is not None and parent is None:
         invocation.run = around.run  # what outlives a run is still of it

@@ -26,6 +26,7 @@ from opentelemetry.trace import (
 from flowspan.instrumentation.attachment import Attached
 from flowspan.instrumentation.frame import INVOCATION_KEY, RemoteFrame, living
 from flowspan.instrumentation.run import Run
+from flowspan.instrumentation.surroundings import starting
 from flowspan.instrumentation.threads import in_context
 from flowspan.instrumentation.wrapped import Wrapped, patched_by
 from flowspan.safety import guarded
@@ -142,14 +143,14 @@ def _start(
     wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
     """Wrapper of ``Process.start``, which hands the process object to its child meanwhile."""
-    target = getattr(instance, "_target", None)
-    if target is None:
-        return wrapped(*args, **kwargs)
-    instance._target = work(target)  # noqa: SLF001 - put back at once
+    known = vars(instance)
+    former = {"run": known["run"]} if "run" in known else {}
+    known["run"] = work(instance.run)
     try:
         return wrapped(*args, **kwargs)
     finally:
-        instance._target = target  # noqa: SLF001 - as it was
+        del known["run"]
+        known.update(former)
 
 
 _PLACES: Final[tuple[tuple[str, str, tuple[str, ...], Wrapper], ...]] = (
@@ -161,6 +162,7 @@ _PLACES: Final[tuple[tuple[str, str, tuple[str, ...], Wrapper], ...]] = (
         _with_work,
     ),
     ("multiprocessing.process", "BaseProcess", ("start",), _start),
+    ("subprocess", "Popen", ("__init__",), starting),
 )
 
 

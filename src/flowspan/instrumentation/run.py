@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.trace import get_current_span
+
 from flowspan import semconv
 from flowspan.background import RLock
 from flowspan.instrumentation.rounds import Rounds
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from flowspan.usage import Usage
 
+
+MEMBER: Final = "flowspan"
+"""The member of a trace state that says which run another process was in."""
 
 _LOCK: Final = RLock()
 """One for all runs, so that no thread holds it when a process is forked.
@@ -94,6 +101,12 @@ class Run:
     notes: dict[str, Any] = field(default_factory=dict)
     lock: RLock = field(default_factory=lambda: _LOCK)
     rounds: Rounds = field(default_factory=Rounds)
+
+    @classmethod
+    def begun(cls, workflow: str | None, engine: str, outer: Context) -> Run:
+        """The outermost run of this process; part of the one that its trace state names."""
+        run_id = get_current_span(outer).get_span_context().trace_state.get(MEMBER)
+        return cls(workflow, engine) if run_id is None else cls(workflow, engine, run_id)
 
     def nested(self, workflow: str | None, engine: str) -> Run:
         """The run of a workflow inside this one."""
