@@ -114,7 +114,7 @@ class Row:
             "snapshot": (self.remember or self.watches, self._snapshot),
             "before": ("before" in moments, self._before),
             "after": (self.watches or "after" in moments, self._after),
-            "when": (self.when, self._when),
+            "when": (self.when or self.plain.get("subclasses"), self._when),
             "keep": (self.keep, self._keep),
             "outcome": (self.failed, self._outcome),
             "usage": (self.usage, self._usage),
@@ -132,6 +132,8 @@ class Row:
     # --- before the call -----------------------------------------------------------------------
 
     def _when(self, call: Call) -> bool:
+        if self.plain.get("subclasses") and _is_of_override(call):
+            return False
         scope = Scope(call)
         return all(condition.holds(scope) for condition in self.when)
 
@@ -203,6 +205,22 @@ class Row:
         pairs = zip(self.watches, snapshot.looks, strict=False)  # none were looked at when quiet
         found = [watch.event(before, scope) for watch, before in pairs]
         return [event for event in found if event is not None]
+
+
+def _is_of_override(call: Call) -> bool:
+    """Whether an override calls what it overrides: both are one call.
+
+    A method that calls itself is something else.
+    """
+    around = call.enclosing
+    if around is None or call.instance is None or around.call.instance is not call.instance:
+        return False
+    above, here = (_plainly(one.function) for one in (around.call, call))
+    return above is not here and getattr(above, "__name__", "") == getattr(here, "__name__", None)
+
+
+def _plainly(function: Any) -> Any:
+    return getattr(function, "__func__", function)
 
 
 def _for_machine(call: Call, events: Iterable[Placed]) -> list[Event]:

@@ -177,10 +177,7 @@ TREES = {
     "session": "run_step session\n  execute_tool inner",
     "__call__": "run_step __call__\n  execute_tool inner",
     "frozen": "run_step act\n  execute_tool inner",
-    "abstract": (
-        "run_step work\n  execute_tool inner\n"
-        "run_step work\n  run_step work\n    execute_tool inner"
-    ),
+    "abstract": "run_step work\n  execute_tool inner\nrun_step work\n  execute_tool inner",
     "partial": "run_step act\n  execute_tool inner",
 }
 
@@ -230,6 +227,21 @@ def test_the_attributes_of_slots_are_a_state(program: Any, formed: Integration) 
         if event.name == semconv.EVENT_STATE_CHANGED
     ]
     assert [change[semconv.STATE_CHANGED] for change in changes] == [("status",), ("status",)]
+
+
+def test_a_method_that_calls_itself_is_called_again(
+    program: Any, mapped: Callable[[str], Integration]
+) -> None:
+    """Unlike one that calls what it overrides, which is a part of the same call."""
+
+    class Deep(program.Base):  # type: ignore[misc]
+        def work(self, task: int) -> int:
+            return self.work(task - 1) if task else 0
+
+    with record(mapped(ROWS + INNER)) as recording:
+        Deep().work(2)
+
+    assert recording.spans.tree() == "run_step work\n  run_step work\n    run_step work"
 
 
 def test_a_stream_that_is_left_early_ends_its_node(program: Any, formed: Integration) -> None:
