@@ -87,7 +87,7 @@ def test_routes(trace: Any) -> None:
         ]
     )
 
-    assert tell(trace.rows[0]).routes == (Route(to="review", action="ok"), Route(to="?"))
+    assert tell(trace.rows[0]).routes == (Route(to="review", action="ok"), Route(to="end"))
 
 
 @pytest.mark.parametrize(

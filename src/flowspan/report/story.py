@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flowspan import semconv
 from flowspan.store.records import SpanRow
+
+END: Final = "end"
+"""What comes next where no node does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class Route:
     """Where a node sent the run next.
 
     Attributes:
-        to: The node that comes next.
+        to: The node that comes next; :data:`END` where none does.
         action: What the node answered, which chose the route.
     """
 
@@ -104,7 +107,7 @@ def _states(span: SpanRow) -> tuple[States, ...]:
 def _routes(span: SpanRow) -> tuple[Route, ...]:
     return tuple(
         Route(
-            to=_text(event.attrs, semconv.ROUTE_TO) or "?",
+            to=_text(event.attrs, semconv.ROUTE_TO) or END,
             action=_text(event.attrs, semconv.ROUTE_ACTION),
         )
         for event in span.events
