@@ -17,7 +17,7 @@ settings.register_profile(
 )
 settings.load_profile("flowspan")
 
-_PLACES = ("FLOWSPAN_WRITEHERE", "FLOWSPAN_STACK")
+_PLACES = ("FLOWSPAN_WRITEHERE", "FLOWSPAN_PFLOW", "FLOWSPAN_STACK")
 """Where tests that need them find other people's programs: no settings of flowspan's."""
 
 
