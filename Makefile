@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bench test-oldest test-clients test-matrix fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
+.PHONY: help demo test test-bench test-oldest test-clients test-matrix test-engines fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -75,6 +75,10 @@ test-clients: $(STAMP)  ## Ask every model client everything (a few minutes)
 test-matrix: $(STAMP)  ## The same of older versions, and beside others, each in an environment of its own
 	@$(BIN)/python -m pip install --quiet --group matrix
 	@$(BIN)/python -m conformance matrix $(ENVIRONMENTS)
+
+test-engines: $(STAMP)  ## Test engines that live in environments of their own, old and new ones
+	@$(BIN)/python -m pip install --quiet --group matrix
+	@$(BIN)/python -m conformance engines $(ENVIRONMENTS)
 
 MINUTES ?= 10
 SEED ?= $(shell date +%s)

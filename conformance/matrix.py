@@ -1,8 +1,9 @@
-"""Tests the clients in environments of their own: older versions, and what pins versions.
+"""Tests clients and engines in environments of their own: older versions, and what pins versions.
 
-The environments are a table, ``environments.toml``.  They are made with ``uv``, a few at a time
-while the first are tested in, and kept until what they are made from changes.  An environment that
-cannot be made, or lacks what it promises, has failed: nothing is left out in silence.
+The environments are two tables, ``environments.toml`` and ``engines.toml``.  They are made with
+``uv``, a few at a time while the first are tested in, and kept until what they are made from
+changes.  An environment that cannot be made, or lacks what it promises, has failed: nothing is left
+out in silence.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +28,7 @@ from conformance.discovery import PROGRAMS, PROMISED, absent, drivers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TABLE: Final = Path(__file__).with_name("environments.toml")
+ENGINES: Final = TABLE.with_name("engines.toml")
 FOLDER: Final = ROOT / ".venv-clients"
 _STAMP: Final = ".made-from"
 _AT_ONCE: Final = 3
@@ -43,6 +46,7 @@ class Environment:
         promises: Drivers that must be usable in it; only these clients are asked.
         programs: Those of ``tests/distro/test_ownership.py`` that must run in it; only these do.
         others: Clients whose calls others see there, each with the distribution that does.
+        modules: What must be importable in it.
         tests: What is run in it, one after the other: what would stand behind ``pytest``.
     """
 
@@ -52,6 +56,7 @@ class Environment:
     promises: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
     tests: tuple[str, ...] = ("tests/clients/conformance",)
 
     @property
@@ -71,22 +76,26 @@ class Environment:
         return {**os.environ, **{name: ",".join(names) for name, names in promised.items()}}
 
 
-def environments() -> tuple[Environment, ...]:
-    """All of the table, in its order."""
+def environments(table: Path | None = None) -> tuple[Environment, ...]:
+    """All of a table (the clients'), in its order."""
     return tuple(
         Environment(name=name, **{key: _frozen(value) for key, value in row.items()})
-        for name, row in _table().items()
+        for name, row in _rows(table or TABLE).items()
         if name != "tools"
     )
 
 
-def run(names: Sequence[str]) -> int:
+def run(names: Sequence[str], table: Path | None = None) -> int:
     """Make the environments that are named (or all), test in them, and say how it went.
+
+    Args:
+        names: Which.
+        table: Of which table; the clients' unless said.
 
     Returns:
         The exit status: 0 if the tests passed in all of them.
     """
-    known = {each.name: each for each in environments()}
+    known = {each.name: each for each in environments(table)}
     if unknown := [name for name in names if name not in known]:
         _say(f"no such environment: {', '.join(unknown)}; there are {', '.join(known)}")
         return 2
@@ -100,7 +109,7 @@ def run(names: Sequence[str]) -> int:
             (each, *_tested(each, future, number, len(made)))
             for number, (each, future) in enumerate(made, 1)
         ]
-    _say("\nclients, environment by environment:")
+    _say("\nenvironment by environment:")
     for each, outcome, seconds in outcomes:
         _say(f"  {each.name:<16} {outcome or 'passed':<16} {seconds:4.0f} s  {each.about}")
     return int(any(outcome for _, outcome, _ in outcomes))
@@ -140,7 +149,7 @@ def _made(environment: Environment) -> str:
         return ""
     started = time.monotonic()
     shutil.rmtree(environment.folder, ignore_errors=True)
-    requirements = [*_table()["tools"]["install"], *environment.install]
+    requirements = [*_rows(TABLE)["tools"]["install"], *environment.install]
     python = ["--python", str(environment.python)]
     for command in (
         ["venv", "--python", sys.executable, str(environment.folder)],
@@ -165,7 +174,7 @@ def _uv() -> str | None:
 
 def _fingerprint(environment: Environment) -> str:
     project = (ROOT / "pyproject.toml").read_text("utf-8")
-    parts = (project, sys.version, *_table()["tools"]["install"], *environment.install)
+    parts = (project, sys.version, *_rows(TABLE)["tools"]["install"], *environment.install)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -178,7 +187,8 @@ def keeps(name: str) -> int:
     Returns:
         The exit status: 0 if it has everything.
     """
-    environment = next(each for each in environments() if each.name == name)
+    known = (*environments(), *environments(ENGINES))
+    environment = next(each for each in known if each.name == name)
     broken = list(_broken(environment))
     for sentence in broken:
         _say(f"environment {name}: {sentence}")
@@ -191,6 +201,9 @@ def _broken(environment: Environment) -> Iterator[str]:
             yield f"there is no driver {driver}"
         elif driver in absent():
             yield f"the driver {driver} lacks {', '.join(absent()[driver])}"
+    for module in environment.modules:
+        if find_spec(module) is None:
+            yield f"there is no module {module}"
     # Not above: flowspan is imported where its tests run, not where environments are made.
     owners = import_module("flowspan.foreign").owned("foreign")
     for client, distribution in environment.others.items():
@@ -198,8 +211,8 @@ def _broken(environment: Environment) -> Iterator[str]:
             yield f"calls of {client} are seen by {owners.get(client)}, not by {distribution}"
 
 
-def _table() -> dict[str, Any]:
-    return tomllib.loads(TABLE.read_text("utf-8"))
+def _rows(table: Path) -> dict[str, Any]:
+    return tomllib.loads(table.read_text("utf-8"))
 
 
 def _frozen(value: Any) -> Any:

@@ -13,6 +13,7 @@ from conformance import matrix
 from conformance.discovery import drivers
 
 TABLE = matrix.environments()
+ENGINES = matrix.environments(matrix.ENGINES)
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_what_is_promised_and_is_not_here_is_told(
     )
 
 
-@pytest.mark.parametrize("environment", TABLE, ids=lambda each: each.name)
+@pytest.mark.parametrize("environment", [*TABLE, *ENGINES], ids=lambda each: each.name)
 def test_an_environment_promises_what_it_is_tested_for(environment: matrix.Environment) -> None:
     """Tests that are there, of drivers that are there; without a promise they might ask nobody."""
     paths = [word for each in environment.tests for word in shlex.split(each) if "/" in word]
@@ -88,3 +89,9 @@ def test_an_environment_promises_what_it_is_tested_for(environment: matrix.Envir
     assert set(environment.promises) <= set(drivers())
     assert bool(environment.promises) == any("conformance" in path for path in paths)
     assert bool(environment.programs) == any("ownership" in path for path in paths)
+
+
+def test_an_environment_of_engines_promises_a_module() -> None:
+    """Tests of what is not there would be left out in silence."""
+    assert [each.name for each in ENGINES if not each.modules] == []
+    assert {each.name for each in TABLE}.isdisjoint(each.name for each in ENGINES)
