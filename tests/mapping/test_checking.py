@@ -201,6 +201,18 @@ def test_what_is_wrong_with_the_map_is_said_before_its_rows(write_map: Write) ->
     )
 
 
+@pytest.mark.parametrize(("kind", "notes"), [("node", 1), ("run", 0)])
+def test_a_map_without_a_run_is_told_what_that_means(
+    write_map: Write, kind: str, notes: int
+) -> None:
+    file = write_map(f'[[rows]]\ntarget = "house.tools:browse"\nkind = "{kind}"\n')
+
+    found = check(file)[0].findings
+
+    assert [one.level for one in found] == ["note"] * notes
+    assert all('no row has kind "run"' in one.text for one in found)
+
+
 def test_rows_of_main_are_found_in_a_script(house: Path, write_map: Write) -> None:
     """Without running what it does when it is the main module."""
     (house / "agent.py").write_text(

@@ -27,8 +27,12 @@ def check(file: Path, script: Path | None = None, python: Path | None = None) ->
     found: dict[str, Any] = ask("flowspan.mapping.matches", arguments, python)
     rows = [finding for row in found["rows"] for finding in _of_row(row)]
     rows += map(_of_outcome, found["outcomes"])
-    wrong = [Finding("problem", "map", sentence) for sentence in found["problems"]]
-    return [Section("map", wrong), Section("rows", rows)]
+    whole = [Finding("problem", "map", sentence) for sentence in found["problems"]]
+    kinds = {row["kind"] for row in found["rows"]} - {None}
+    if kinds and "run" not in kinds:
+        text = 'no row has kind "run": without a run around it each call is a trace of its own'
+        whole.append(Finding("note", "map", text, "give it to the function that does it all"))
+    return [Section("map", whole), Section("rows", rows)]
 
 
 def _of_outcome(rule: Mapping[str, Any]) -> Finding:
