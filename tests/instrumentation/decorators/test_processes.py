@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import flowspan
 from flowspan.instrumentation.decorators import live
-from flowspan.testing import record
+from flowspan.testing import assert_run, record
 
 
 @flowspan.node
@@ -66,3 +69,67 @@ def test_a_spawned_child_finds_them_by_name_and_is_off(tmp_path: Path) -> None:
 def test_marks_and_handles_do_not_travel_but_functions_do() -> None:
     assert pickle.loads(pickle.dumps(act)) is act
     assert pickle.loads(pickle.dumps(wait)) is wait
+
+
+PROGRAM = """
+import asyncio, multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import flowspan
+
+@flowspan.node("act {value}")
+def act(value):
+    with flowspan.tool("count") as span:
+        span.describe(value=value)
+    return value + 1
+
+@flowspan.agent
+class Writer:
+    async def run(self):
+        await asyncio.sleep(0)
+        return act(0)
+
+@flowspan.run("article")
+def article(how):
+    asyncio.run(Writer().run())
+    with ThreadPoolExecutor(1) as pool:
+        list(pool.map(act, [1]))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
+        return list(pool.map(act, [2]))
+
+if __name__ == "__main__":
+    print(article(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+def test_a_run_through_threads_and_processes_is_one_tree(tmp_path: Path, how: str) -> None:
+    """As users start it: switched on from outside, nothing set up in code."""
+    program, store = tmp_path / "program.py", tmp_path / "runs.db"
+    program.write_text(PROGRAM)
+    launcher = Path(sys.executable).parent / "opentelemetry-instrument"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "FLOWSPAN_STORE": str(store)}
+
+    done = subprocess.run(
+        [launcher, sys.executable, "-W", "ignore::DeprecationWarning", program, how],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+
+    assert (done.stdout, done.stderr) == ("[3]\n", "")
+    assert_run(
+        store,
+        tree="""
+        invoke_workflow article
+          invoke_agent Writer
+            run_step act 0
+              execute_tool count value=0
+          run_step act 1
+            execute_tool count value=1
+          run_step act 2
+            execute_tool count value=2
+        """,
+        route=["act 0", "act 1", "act 2"],
+        failed=False,
+    )
