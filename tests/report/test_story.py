@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flowspan.report.story import Prompt, Route, States, Story, tell
+from flowspan.report.story import Loop, Prompt, Route, States, Story, tell
 
 
 def _transition(before: str, after: str, node_id: str | None = None) -> tuple[str, float, Any]:
@@ -125,3 +125,14 @@ def test_error(trace: Any, columns: dict[str, Any], error: str | None) -> None:
     trace.span(**columns)
 
     assert error == tell(trace.rows[0]).error
+
+
+def test_loops(trace: Any) -> None:
+    """A suspected loop is told by its node, as far as that is known."""
+    known = {"gen_ai.step.name": "review", "flowspan.loop.iterations": 5}
+    trace.span(events=[("flowspan.loop.suspected", 0, known), ("flowspan.loop.suspected", 0, {})])
+
+    assert tell(trace.rows[0]).loops == (
+        Loop(node="review", rounds="5"),
+        Loop(node="?", rounds="?"),
+    )

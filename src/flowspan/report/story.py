@@ -1,4 +1,4 @@
-"""What happened inside a span, in the words of its events: states, prompts, routes, its error."""
+"""What happened inside a span, in the words of its events: states, prompts, routes, loops."""
 
 from __future__ import annotations
 
@@ -55,19 +55,37 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A node that came again and again with the same inputs.
+
+    Attributes:
+        node: Its name.
+        rounds: How often, when that was seen.
+    """
+
+    node: str
+    rounds: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """What a reader wants to know of a span beside its times and its tokens."""
 
     prompts: tuple[Prompt, ...] = ()
     states: tuple[States, ...] = ()
     routes: tuple[Route, ...] = ()
+    loops: tuple[Loop, ...] = ()
     error: str | None = None
 
 
 def tell(span: SpanRow) -> Story:
     """The story of one span."""
     return Story(
-        prompts=_prompts(span), states=_states(span), routes=_routes(span), error=_error(span)
+        prompts=_prompts(span),
+        states=_states(span),
+        routes=_routes(span),
+        loops=_loops(span),
+        error=_error(span),
     )
 
 
@@ -112,6 +130,17 @@ def _routes(span: SpanRow) -> tuple[Route, ...]:
         )
         for event in span.events
         if event.name == semconv.EVENT_ROUTE_TAKEN
+    )
+
+
+def _loops(span: SpanRow) -> tuple[Loop, ...]:
+    return tuple(
+        Loop(
+            node=_text(event.attrs, semconv.STEP_NAME) or "?",
+            rounds=_text(event.attrs, semconv.LOOP_ITERATIONS) or "?",
+        )
+        for event in span.events
+        if event.name == semconv.EVENT_LOOP_SUSPECTED
     )
 
 

@@ -38,7 +38,7 @@ def lines(node: TreeNode, surface: Surface) -> Iterator[Text]:
         words = _MEANING[node.mark].format(parent=node.span.parent_id)
         yield surface.text(words, colours.QUIET if node.mark == "remote" else colours.WARNING)
     known = [*_states(story, surface), *_prompts(node, story, surface), *_routes(story, surface)]
-    known += _rest(node, surface)
+    known += [*_loops(story, surface), *_rest(node, surface)]
     if known:
         yield _separated(known, surface)
     if story.error is not None and began_here(node):
@@ -110,6 +110,13 @@ def _routes(story: Story, surface: Surface) -> list[Text]:
 
 def _route(route: Route) -> str:
     return route.to + (f" ({route.action})" if route.action else "")
+
+
+def _loops(story: Story, surface: Surface) -> list[Text]:
+    return [
+        surface.own(f"a loop? {surface.plain(loop.node)}, {loop.rounds} rounds", colours.WARNING)
+        for loop in story.loops
+    ]
 
 
 def _rest(node: TreeNode, surface: Surface) -> list[Text]:
