@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Final, TypedDict
 
 import flowspan
 from benchmarks import ledger
-from benchmarks.clock import Spread, timed
+from benchmarks.clock import Spread, microseconds, timed
 from benchmarks.engine import Engine
 from benchmarks.result import Report, Row, added
 from benchmarks.sides import FLOWSPAN, PLAIN, Flowspan, Side
@@ -19,7 +20,7 @@ from flowspan import semconv
 from flowspan.instrumentation.integration import Event, Integration, Patch
 
 MOST_MICROSECONDS: Final = 150.0
-FLAT: Final = 1.5
+FLAT: Final = 1.6
 _NODES: Final = 20
 """Nodes in one run of an engine: what the run itself costs is shared by so many."""
 
@@ -52,6 +53,9 @@ def block(state: State) -> None:
         state["turn"] = state.get("turn", 0) + 1
         span.route("write", action="again")
 
+
+_PLAIN: Final = inspect.unwrap(decorated)
+_OFF_CALLS: Final = 5000
 
 _ROUTE: Final = (
     Event(
@@ -154,6 +158,7 @@ def measure(report: Report, *, quick: bool) -> None:
     """Add the time of a node by the way that it is seen and the size of its state."""
     telemetry = Telemetry()
     rounds = 9 if quick else 21
+    _off(report, rounds)
     for way, how in WAYS.items():
         both = (Side(PLAIN, Engine()), Flowspan(telemetry, ledger.loaded_pricer(), how["rows"]))
         spreads = {
@@ -193,6 +198,32 @@ def _engine(name: str, make: Callable[[], Callable[[State], Any]], state: State)
 
 def _spread(work: Work, both: tuple[Side, Side], rounds: int, telemetry: Telemetry) -> Spread:
     return added(timed(work, both, rounds, telemetry), FLOWSPAN, PLAIN)
+
+
+def _off(report: Report, rounds: int) -> None:
+    """What decorated code costs while flowspan is off."""
+    state: State = {}
+    pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+        "decorator, off": (lambda: decorated(state), lambda: _PLAIN(state)),
+        "with block, off": (lambda: block(state), lambda: _PLAIN(state)),
+    }
+    for name, (with_us, without) in pairs.items():
+        found = [
+            (microseconds(with_us, _OFF_CALLS), microseconds(without, _OFF_CALLS))
+            for _ in range(rounds)
+        ]
+        spread = Spread.of([one - other for one, other in found])
+        report.rows.append(
+            Row(
+                subject=f"node, {name}",
+                side=FLOWSPAN,
+                value=spread,
+                unit="µs/node",
+                added=spread.median,
+                aim="≤ 1 µs",
+                met=spread.median <= 1,
+            )
+        )
 
 
 def _add(report: Report, subject: str, spreads: dict[str, Spread]) -> None:

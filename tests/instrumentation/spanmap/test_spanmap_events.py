@@ -358,3 +358,31 @@ def test_a_row_at_work_survives_a_machine_that_took_no_snapshot(mapped: Any) -> 
 
     assert list(patch.after(Call(1, (), {}), 2)) == []
     assert patch.failure(Call(1, (), {}), ValueError()) == {}
+
+
+def test_a_node_that_comes_again_with_the_same_inputs_is_a_loop(program: Any, mapped: Any) -> None:
+    """Its arguments are its inputs, and so is the object that it belongs to."""
+    integration = mapped(
+        """
+        [[rows]]
+        target = "mapped_program:run"
+        kind = "run"
+
+        [[rows]]
+        target = "mapped_program:Node.rest"
+        kind = "node"
+        """
+    )
+    node = program.Node("0")
+    node.work = lambda action: [node.rest() for _ in range(6)]
+    moving = program.Node("1")
+    moving.work = lambda action: [
+        (moving.rest(), moving.memory["notes"].append("x")) for _ in "123456"
+    ]
+
+    resting = seen(integration, lambda: program.run(node))[0]
+    working = seen(integration, lambda: program.run(moving))[0]
+
+    ((name, found),) = events(resting)
+    assert (name, found[semconv.LOOP_ITERATIONS]) == (semconv.EVENT_LOOP_SUSPECTED, 5)
+    assert events(working) == []
