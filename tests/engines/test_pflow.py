@@ -11,6 +11,7 @@ import inspect
 import itertools
 import json
 import os
+import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from flowspan.instrumentation.clients import openai as openai_rows
 from flowspan.instrumentation.engines import pflow as rows
 from flowspan.instrumentation.integration import Patch
 from flowspan.instrumentation.threads import ThreadContext
-from flowspan.testing import FakeProvider, Fault, Recording, Reply, record
+from flowspan.testing import FakeProvider, Fault, Gate, Recording, Reply, record
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices at import
 pytest.importorskip("pflow.runtime.engine")
@@ -88,9 +89,10 @@ def run(workflow: Any, params: dict[str, Any] | None = None, **options: Any) -> 
     return WorkflowRunner().run(workflow, params or {}, config, **options)
 
 
-def ask(name: str, prompt: str = "Say something", **more: Any) -> dict[str, Any]:
+def ask(name: str, **params: Any) -> dict[str, Any]:
     """A node that asks a model."""
-    return {"id": name, "type": "llm", "params": {"model": MODEL, "prompt": prompt}, **more}
+    said = {"model": MODEL, "prompt": "Say something", **params}
+    return {"id": name, "type": "llm", "params": said}
 
 
 def code(name: str, source: str, **more: Any) -> dict[str, Any]:
@@ -343,6 +345,29 @@ def test_attempts_of_a_node_are_told(recording: Recording, provider: FakeProvide
     assert known(node)[semconv.ATTEMPT] == 1 + sum(
         event.name == semconv.EVENT_RETRY for event in node.events
     )
+
+
+def test_a_call_that_outlives_its_node_is_still_below_it(
+    recording: Recording, provider: FakeProvider
+) -> None:
+    """The engine gives up waiting, and leaves the thread of the call to itself."""
+    gate = Gate()
+    provider.reply(Reply("late", gate=gate))
+
+    result = run(workflow(ask("asks", timeout=1)))
+
+    gate.open()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            thread.join(60)
+    assert not result.success
+    spans = recording.spans
+    node = spans.one("run_step asks")
+    assert not node.status.is_unset
+    calls = spans.of_kind("llm")
+    assert calls
+    assert {call.parent.span_id for call in calls if call.parent} == {node.context.span_id}
+    assert len(spans.trace_ids()) == len(spans.roots()) == 1
 
 
 GATED: Final = """\

@@ -15,7 +15,7 @@ from flowspan import semconv
 from flowspan.config import Detail
 from flowspan.instrumentation.engines import pocketflow as rows
 from flowspan.instrumentation.integration import Integration, Patch
-from flowspan.testing import RecordedSpans, Recording, record
+from flowspan.testing import RecordedSpans, Recording, assert_run, record
 
 pocketflow = pytest.importorskip("pocketflow")
 
@@ -100,6 +100,24 @@ def test_a_flow_is_a_run_of_nodes_in_their_order(recording: Recording) -> None:
         "  run_step Ask flowspan.node.id='Ask'\n"
         "    · flowspan.route.taken\n"
         "  run_step Node flowspan.node.id='Node'"
+    )
+
+
+def test_an_application_may_ask_for_the_way_that_was_taken(recording: Recording) -> None:
+    ask, judge, done = Ask(), Judge(), Node()
+    ask - "again" >> judge
+    ask - "good" >> done
+    judge >> ask
+
+    Flow(ask).run({})
+
+    assert_run(
+        recording,
+        route=["Ask", "Judge", "Ask", "Node"],
+        decisions=[("Ask", "Judge", "again"), ("Judge", "Ask"), ("Ask", "Node", "good")],
+        failed=False,
+        nodes=4,
+        loops=False,
     )
 
 
