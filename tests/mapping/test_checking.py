@@ -175,6 +175,31 @@ def test_calls_through_registries_and_copied_names_are_said_to_be_unseen(write_m
     ]
 
 
+def test_a_method_with_two_rows_is_said(house: Path, write_map: Write) -> None:
+    """One of its own, and one for every subclass: each call would have two spans."""
+    (house / "house" / "nodes.py").write_text(
+        "class Node:\n    def run(self): ...\n"
+        "class Writer(Node):\n    def run(self): ...\n"
+        "class Reader(Node):\n    def run(self): ...\n"
+    )
+    file = write_map(
+        """
+        [[rows]]
+        target = "house.nodes:Node.run"
+        kind = "node"
+        subclasses = true
+        [[rows]]
+        target = "house.nodes:Writer.run"
+        kind = "agent"
+        """
+    )
+
+    (note,) = [one for one in rows(file) if one.level == "note"]
+
+    assert note.subject == "line 6 agent"
+    assert note.text.startswith("house.nodes:Writer.run has another row as well")
+
+
 def test_names_see_what_was_copied(write_map: Write) -> None:
     file = write_map(
         """

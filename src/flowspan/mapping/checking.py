@@ -59,6 +59,10 @@ def _of_row(row: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "problem", subject, text, "arguments are named as in the function's signature"
         )
+    if row["twice"]:
+        text = f"{_listed(row['twice'])} has another row as well, with subclasses: both apply"
+        remedy = 'let one of them leave it out: when = { path = "type(self)", not_equals = … }'
+        yield Finding("note", subject, text, remedy)
     if row["copies"]:
         text = f"calls through {_listed(row['copies'])} are not seen: they hold the original"
         remedy = "give the row to the function that makes these calls, or add a name to names"

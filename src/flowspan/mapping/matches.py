@@ -26,6 +26,7 @@ from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher, RowStatus
 from flowspan.instrumentation.spanmap import MapFile, MappedRow
 from flowspan.instrumentation.spanpaths import ROOTS, TABLES
+from flowspan.instrumentation.wrapped import Wrapped
 from flowspan.mapping.answering import answer, import_module, import_script, nearest
 from flowspan.mapping.copies import copies_of
 
@@ -101,6 +102,7 @@ def _row(
         "detail": detail,
         "matches": sorted(matches, key=lambda match: str(match["place"])),
         "unknown": sorted(_unknown(row, places)),
+        "twice": [_match(*place)["place"] for place in places if type(place[2]) is Wrapped],
         "copies": sorted({copy for place in places for copy in copies_of(place[2])}),
     }
 
