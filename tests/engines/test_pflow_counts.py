@@ -33,6 +33,7 @@ from pflow.runtime.engine.types import (
     NodeConfig,
 )
 
+pytestmark = pytest.mark.timeout(300)
 ALL: Final = (rows.INTEGRATIONS[0], openai_rows.INTEGRATION, *http.INTEGRATIONS)
 
 
