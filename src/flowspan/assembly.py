@@ -23,6 +23,7 @@ from flowspan.foreign import THREADING, disabled_integrations
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.adoption import Adoption
 from flowspan.instrumentation.clients import http
+from flowspan.instrumentation.conversations import Conversations
 from flowspan.instrumentation.decorators import live
 from flowspan.instrumentation.events import EventOutlet
 from flowspan.instrumentation.guests import House
@@ -36,6 +37,7 @@ from flowspan.pricing import Pricer, load_overrides, override_files
 from flowspan.resource import flowspan_version
 from flowspan.store.exporter import StoreSpanExporter
 from flowspan.store.open_rows import OpenRowProcessor
+from flowspan.store.recall import Recall
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -143,6 +145,7 @@ class Assembly:
             content=self.settings.content,
             asks_for_usage=self.settings.stream_usage == "request",
             loop_rounds=self.settings.loop_rounds,
+            conversations=Conversations(Recall.configured(self.settings)),
         )
         yields = foreign.goes_first(self.settings.clients)
         House.open(machine, yields=yields, expect=costs.expect)

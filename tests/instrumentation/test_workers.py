@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from flowspan.instrumentation.frame import RemoteFrame
+from flowspan.instrumentation.elsewhere import RemoteFrame
 from flowspan.instrumentation.integration import Event, Integration, Patch
 from flowspan.instrumentation.processes import ProcessContext, Work, _start, origin, work
 from flowspan.testing import record

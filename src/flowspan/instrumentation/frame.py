@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from opentelemetry.context import Context, create_key, get_current
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from flowspan import semconv
 from flowspan.instrumentation import accounting
@@ -165,6 +165,11 @@ class CallFrame:
         return self.site.patch.defers
 
     @property
+    def told(self) -> bool:
+        """Whether a model call inside this one was followed."""
+        return self.reports is not None
+
+    @property
     def workflow(self) -> str | None:
         """Name of the workflow."""
         return self.run.workflow
@@ -287,7 +292,7 @@ class CallFrame:
         self._span = span = self.site.machine.start_span(
             self._span_name(),
             outer,
-            SpanKind.CLIENT if self.site.kind == "llm" else SpanKind.INTERNAL,
+            self.site.span_kind,
             self.attributes,
             self.started_ns,
         )
@@ -323,47 +328,6 @@ class CallFrame:
         self._context = self._notes = self._events = self._around = None
         self._outer = NO_CONTEXT
         self._span = None
-
-
-class _Elsewhere:
-    """The row of a call in another process: nothing of it matters here."""
-
-    label = ""
-    kind = None
-    static: ClassVar[dict[str, Any]] = {}
-
-
-class RemoteFrame(CallFrame):
-    """What is known, in a worker process, of the call that gave the work away.
-
-    Its span is in the other process: nothing can be added to it from here.
-    """
-
-    __slots__ = ("_kind",)
-
-    def __init__(self, run: Run, step: str | None, kind: Any) -> None:
-        site: Any = _Elsewhere
-        super().__init__(site, Call(None, (), {}), None, NO_CONTEXT)
-        self.run = run
-        self.step = step
-        self._kind: Kind | None = kind
-        self._around = self  # its span is in the context: none has to be made
-
-    @property
-    def kind(self) -> Kind | None:
-        """Role of the span."""
-        return self._kind
-
-    @property
-    def defers(self) -> bool:
-        """Never: what is found out here is not told there."""
-        return False
-
-    def describe(self, attributes: Mapping[str, Any]) -> None:
-        """Nothing: see above."""
-
-    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
-        """Nothing: see above."""
 
 
 def living(frame: Any) -> CallFrame | None:

@@ -75,6 +75,10 @@ class Frame(Protocol):
         """Whether the frame's row defers to model calls inside it."""
 
     @property
+    def told(self) -> bool:
+        """Whether a model call inside this one was followed, which knows better than its row."""
+
+    @property
     def parent(self) -> Frame | None:
         """The frame around this one."""
 
@@ -218,6 +222,18 @@ class OutcomeRule:
     name: str = "*"
 
 
+class Conversation(NamedTuple):
+    """The conversation that a run is part of: what the engine calls a thread or a session.
+
+    Attributes:
+        id: As the engine has it.
+        resumes: Whether the run goes on where an earlier one of the conversation stopped.
+    """
+
+    id: str
+    resumes: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
     """A row: one place to patch, and what a call there means.
@@ -241,6 +257,9 @@ class Patch:
         failure: Attributes known from its exception.
         salvage: What result there was all the same, from an exception: the answer of a model that
             the client could not parse was paid for.
+        conversation: Which conversation a run is part of; one that resumes is linked to the one
+            before it.
+        remote: The call is carried out in another process, which the span says by its kind.
         snapshot: Remembers what ``after`` will compare with; its value is ``call.snapshot``.
         state: The state that nodes share, a dict or an object, asked before the call and after it:
             the machine tells which keys it added, changed and removed.
@@ -307,6 +326,8 @@ class Patch:
     response: Callable[[Call, Any], Attributes] | None = None
     failure: Callable[[Call, BaseException], Attributes] | None = None
     salvage: Callable[[Call, BaseException], Any] | None = None
+    conversation: Callable[[Call], Conversation | None] | None = None
+    remote: bool = False
     snapshot: Callable[[Call], Any] | None = None
     state: Callable[[Call], Any] | None = None
     update: Callable[[Call, Any], Mapping[Any, Any] | None] | None = None

@@ -36,6 +36,8 @@ from flowspan.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opentelemetry.trace import SpanContext
+
     from flowspan.config import ContentMode
     from flowspan.instrumentation.events import EventLog
     from flowspan.instrumentation.integration import Attributes, Content, Event, ToolRequest
@@ -59,11 +61,14 @@ class Invocation(CallFrame):
             self.began(ago)
         self._name()
         self._request()
+        resumed = None if site.patch.conversation is None else self._conversation()
         accounting.started(self)
         if hooks := site.machine.hooks_of.get(site.kind):
             self._ask(hooks)
         if site.keep is None:
             self._start_span()
+        if site.patch.conversation is not None:
+            self._converse(resumed)
         if site.patch.before is not None:
             self._emit(site.ask_all("before", site.patch.before, self.call))
         return self
@@ -124,6 +129,29 @@ class Invocation(CallFrame):
             with self.run.lock:
                 self.run.steps += 1
                 attributes[semconv.STEP_INDEX] = self.run.steps
+
+    def _conversation(self) -> SpanContext | None:
+        """Say which conversation the run is part of, and find the run that it resumes."""
+        site = self.site
+        assert site.patch.conversation is not None  # noqa: S101 - asked by the caller
+        found = site.ask("conversation", site.patch.conversation, self.call)
+        if found is None:
+            return None
+        self._take({semconv.CONVERSATION_ID: found.id, semconv.RESUMED: found.resumes or None})
+        if self.host is not None or not found.resumes:  # a nested one is part of the run around it
+            return None
+        known = self.attributes[semconv.CONVERSATION_ID]
+        return site.machine.conversations.latest(site.engine, known)
+
+    def _converse(self, resumed: SpanContext | None) -> None:
+        """Link the run to the one that it resumes; the next of the conversation finds this one."""
+        known = self.attributes.get(semconv.CONVERSATION_ID)
+        if known is None or self.host is not None or self._span is None:
+            return
+        if resumed is not None:
+            self._span.add_link(resumed)
+        site = self.site
+        site.machine.conversations.remember(site.engine, known, self._span.get_span_context())
 
     def _inherit_prompt(self) -> None:
         """A model call that names no prompt of its own has the one chosen around it."""

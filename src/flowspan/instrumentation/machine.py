@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from opentelemetry.trace import SpanKind
+
+from flowspan.instrumentation.conversations import Conversations
 from flowspan.instrumentation.integration import Integration, OutcomeRule, Patch
 from flowspan.instrumentation.limits import Limits, limits_of
 from flowspan.instrumentation.span import span_maker
@@ -40,6 +43,7 @@ class Machine:
         content: Whether messages are recorded.
         asks_for_usage: Whether requests may be changed so that streams say their usage.
         loop_rounds: After how many rounds of a node a loop is suspected; 0 for never.
+        conversations: Remember which run was the last of each.
         active: False makes every wrapper a plain call.
         start_span: Makes a span.
         limits: What fits into one that is the SDK's.
@@ -54,6 +58,7 @@ class Machine:
     content: ContentMode = "off"
     asks_for_usage: bool = False
     loop_rounds: int = 5
+    conversations: Conversations = field(default_factory=Conversations)
     active: bool = True
     hooks_of: dict[Kind | None, tuple[CallHook, ...]] = field(default_factory=dict)
     outcomes: tuple[OutcomeRule, ...] = ()
@@ -79,6 +84,7 @@ class Site:
         patch: The row.
         place: What guards and logs call it, as ``"openai Completions.create"``.
         active: True if the user's detail asks for the row.
+        span_kind: Of its spans: whether the work is done elsewhere.
         static: The attributes that every span of the row has.
         first_call: Done once, at the first call.
         glance: The row's.
@@ -105,6 +111,7 @@ class Site:
         "place",
         "repeats",
         "rules",
+        "span_kind",
         "static",
         "watches",
     )
@@ -127,6 +134,8 @@ class Site:
         self.operation = (
             operation if isinstance(operation, str) else OPERATION_OF_KIND.get(patch.kind or "")
         )
+        away = patch.kind == "llm" or patch.remote
+        self.span_kind = SpanKind.CLIENT if away else SpanKind.INTERNAL
         self.first_call: Callable[[], None] | None = None
         self.rules: tuple[tuple[OutcomeRule, ...], tuple[OutcomeRule, ...]] = ((), ())
         self.static: dict[str, Any] = {}

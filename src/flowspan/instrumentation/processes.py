@@ -24,7 +24,8 @@ from opentelemetry.trace import (
 )
 
 from flowspan.instrumentation.attachment import Attached
-from flowspan.instrumentation.frame import INVOCATION_KEY, RemoteFrame, living
+from flowspan.instrumentation.elsewhere import RemoteFrame
+from flowspan.instrumentation.frame import INVOCATION_KEY, living
 from flowspan.instrumentation.run import Run
 from flowspan.instrumentation.surroundings import starting
 from flowspan.instrumentation.threads import in_context

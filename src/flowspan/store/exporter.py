@@ -39,7 +39,7 @@ class StoreSpanExporter(SpanExporter):
             settings: Where the store is and what it may keep; from the environment unless given.
         """
         settings = config.load() if settings is None else settings
-        self.path = _path(settings) if path is None else path
+        self.path = configured_path(settings) if path is None else path
         self.writer: StoreWriter | None = None if self.path is None else shared_writer(self.path)
         self._limits = Limits(days=settings.store_max_days, megabytes=settings.store_max_mb)
         self._housekeeper: _Housekeeper | None = None
@@ -96,7 +96,8 @@ class _Housekeeper:
             self._thread.join(_LONGEST_STEP)
 
 
-def _path(settings: config.Settings) -> Path | None:
+def configured_path(settings: config.Settings) -> Path | None:
+    """The store's file; ``None`` where the store is off or its setting cannot be used."""
     if not settings.store_enabled:
         return None
     try:

@@ -145,6 +145,8 @@ TABLES: Final[tuple[str, ...]] = (
     "CREATE INDEX span_of_run ON span (run_id, workflow, engine, trace_id) WHERE kind = 'run'",
     """CREATE INDEX span_root ON span (resource_id, trace_id, parent_id, parent_is_remote)
         WHERE parent_id IS NULL OR parent_is_remote = 1""",
+    """CREATE INDEX span_of_conversation ON span (conversation_id, engine, start_ns)
+        WHERE kind = 'run' AND conversation_id IS NOT NULL""",
     "CREATE INDEX span_open ON span (process_id, trace_id) WHERE state = 'open'",
     """CREATE TABLE content (
         trace_id TEXT NOT NULL, span_id TEXT NOT NULL, event INTEGER NOT NULL, key TEXT NOT NULL,
