@@ -36,6 +36,7 @@ PAGES: Final = (
     "docs/cli.md",
     "docs/clients/coverage.md",
     "docs/dashboards.md",
+    *(f"docs/engines/{page.name}" for page in sorted(ROOT.glob("docs/engines/*.md"))),
 )
 PICTURE: Final = "docs/pictures/run.svg"
 
@@ -51,6 +52,7 @@ _MAIN: Final = (
     "FLOWSPAN_PRICES",
     "FLOWSPAN_SHUTDOWN_SECONDS",
 )
+_TREE: Final = "tree of "
 _INTERNAL: Final = ("FLOWSPAN_INVOCATION",)
 _UNSET: Final = {"store": "your data folder"}
 """Words for settings whose default is to have none."""
@@ -150,6 +152,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join((lines[0], "|---" * len(head), "|\n", *lines[1:]))
 
 
+def _shown(examples: Iterable[str]) -> Iterator[str]:
+    """Examples of which a page wants a tree; others are shown in another way."""
+    pages = "".join((ROOT / page).read_text("utf-8") for page in PAGES)
+    return (name for name in examples if f"<!-- begin {_TREE}{name}:" in pages)
+
+
 PARTS: Final[dict[str, Callable[[], str | None]]] = {
     "main settings": lambda: _settings(one for one in VARIABLES if one.name in _MAIN),
     "all settings": lambda: _settings(one for one in VARIABLES if one.name not in _INTERNAL),
@@ -159,6 +167,10 @@ PARTS: Final[dict[str, Callable[[], str | None]]] = {
     **{
         f"dashboard {name}": partial(lambda name: _dashboards().panels(name), name)
         for name in ("runs", "time", "money", "models", "health")
+    },
+    **{
+        f"{_TREE}{name}": partial(lambda name: _beside("docs.trees").tree(name), name)
+        for name in _shown(_beside("examples.offline").names())
     },
     "early endings": lambda: f"{_beside('conformance.coverage').endings()}.\n",
     **{
@@ -173,12 +185,19 @@ PARTS: Final[dict[str, Callable[[], str | None]]] = {
 """What makes each generated part; ``None`` leaves it as it is."""
 
 
-def filled(text: str) -> str:
-    """A page with its generated parts made anew."""
-    return _PART.sub(_made, text)
+def filled(text: str, *, plays: bool = True) -> str:
+    """A page with its generated parts made anew.
+
+    Args:
+        text: The page.
+        plays: Whether examples are run for their trees; else those stay as they are.
+    """
+    return _PART.sub(partial(_made, plays=plays), text)
 
 
-def _made(found: re.Match[str]) -> str:
+def _made(found: re.Match[str], *, plays: bool) -> str:
+    if found["name"].startswith(_TREE) and not plays:
+        return found[0]
     part = PARTS[found["name"]]()
     return found[0] if part is None else found[1] + part + found[3]
 

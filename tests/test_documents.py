@@ -50,7 +50,8 @@ def generator() -> ModuleType:
 
 def test_the_generated_parts_are_up_to_date() -> None:
     generate = generator()
-    stale = [name for name in generate.PAGES if generate.filled(PAGES[name]) != PAGES[name]]
+    filled = {name: generate.filled(PAGES[name], plays=False) for name in generate.PAGES}
+    stale = [name for name in filled if filled[name] != PAGES[name]]
 
     assert stale == [], "run: make docs"
 
