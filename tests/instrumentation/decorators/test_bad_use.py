@@ -93,7 +93,7 @@ CASES: list[tuple[Any, Any, type[Exception], str]] = [
         lambda: flowspan.agent(method="bit_length"),
         int,
         TypeError,
-        "flowspan.agent cannot decorate the class int: it is Python's own; decorate a subclass",
+        "flowspan.agent cannot decorate the class int: it is written in C; decorate a subclass",
     ),
     (
         lambda: flowspan.node("x", method="run"),

@@ -16,6 +16,9 @@ METHODS: Final = ("__call__", "run", "execute", "forward", "invoke")
 defines itself, else the first that it inherits."""
 
 _FIRST: Final = frozenset({"self", "cls"})
+_IMMUTABLE: Final = 1 << 8
+"""The flag of classes whose attributes cannot be set."""
+
 _PROPERTIES: Final = (property, functools.cached_property)
 
 
@@ -72,16 +75,14 @@ def _check(mark: Mark, function: Any, *, bound: bool) -> None:
 
 
 def _class(mark: Mark, owner: type) -> type:
-    for name in _methods(mark, owner):
-        try:
-            setattr(owner, name, _method(mark, owner, name))
-        except AttributeError:
-            raise
-        except TypeError as error:
-            if "immutable" not in str(error):
-                raise
-            raise TypeError(f"{mark.shown} cannot decorate the class {owner.__name__}: "
-                            "it is Python's own; decorate a subclass") from None  # fmt: skip
+    names = _methods(mark, owner)
+    if owner.__flags__ & _IMMUTABLE:
+        raise TypeError(
+            f"{mark.shown} cannot decorate the class {owner.__name__}: it is written in C; "
+            "decorate a subclass"
+        )
+    for name in names:
+        setattr(owner, name, _method(mark, owner, name))
     return owner
 
 
