@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -231,6 +232,16 @@ def test_open_streams_end_when_recording_stops(toy: ModuleType) -> None:
     assert ended(recording)["flowspan.stream.abandoned"] is True
 
 
+@pytest.fixture
+def _a_small_heap() -> Iterator[None]:
+    """Collections look at what the test makes, not at every library that others have imported."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_a_small_heap")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     chunks=st.lists(st.sampled_from(["a", "bc", "ping", "[DONE]"]), max_size=5),

@@ -109,8 +109,8 @@ def test_many_runs_need_no_more_memory_than_a_few(recording: Recording) -> None:
     tracemalloc.start()
     try:
         few = runs(100)
-        many = runs(1000)
+        many = runs(400)
     finally:
         tracemalloc.stop()
 
-    assert (many - few) / 1000 < MOST_BYTES_A_RUN
+    assert (many - few) / 400 < MOST_BYTES_A_RUN
