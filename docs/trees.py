@@ -11,6 +11,7 @@ from typing import Any, Final
 from examples import offline
 
 _ROUTES: Final = "flowspan.route.taken"
+_FALLBACK: Final = "flowspan.fallback"
 _INDEX: Final = "flowspan.batch.index"
 
 Span = Mapping[str, Any]
@@ -80,6 +81,8 @@ def _line(span: Span) -> str:
 def _remarks(span: Span, known: Mapping[str, Any]) -> Iterator[str]:
     if known.get("flowspan.attempt", 1) > 1:
         yield f"{known['flowspan.attempt']} attempts"
+    if any(event["name"] == _FALLBACK for event in span["events"]):
+        yield "falls back"
     if known.get("flowspan.cache.hit"):
         yield "from a cache"
     if known.get("flowspan.resumed"):
