@@ -22,6 +22,7 @@ from flowspan.semconv import (
     ATTEMPT,
     CACHE_HIT,
     ERROR_TYPE,
+    EVENT_FALLBACK,
     EVENT_RETRY,
     EVENT_ROUTE_TAKEN,
     NODE_ID,
@@ -114,6 +115,14 @@ def _tried_again(call: Call, result: Any) -> Iterable[Event]:
         frame.describe({ATTEMPT: attempt})
         error = call.argument("exc", 1)
         yield Event(EVENT_RETRY, {ATTEMPT: attempt, ERROR_TYPE: type(error).__qualname__})
+
+
+def _handled(call: Call, result: Any) -> Iterable[Event]:
+    """A node of the program's that goes on in place of one that failed for good."""
+    if result is not None:
+        task, error = call.argument("failed_task", 0), call.argument("error", 1)
+        attributes = {NODE_ID: _identity(task), ERROR_TYPE: type(error).__qualname__}
+        yield Event(EVENT_FALLBACK, attributes)
 
 
 # --- routes ---------------------------------------------------------------------------------------
@@ -211,6 +220,13 @@ PATCHES: Final = (
         for function in ("run_with_retry", "arun_with_retry")
     ),
     Patch(target=f"{_RETRY}:_should_retry_on", label="retry", after=_tried_again),
+    *(
+        Patch(target=f"{_LOOP}:{method}", label="error handler", after=_handled, optional=True)
+        for method in (
+            "SyncPregelLoop.schedule_error_handler",
+            "AsyncPregelLoop.aschedule_error_handler",
+        )
+    ),
     Patch(target="langgraph.graph._branch:BranchSpec._finish", label="branch", after=_branched),
     Patch(
         target="langgraph.graph.state:_control_branch",
