@@ -212,6 +212,21 @@ def test_names_see_what_was_copied(write_map: Write) -> None:
     assert [one.level for one in rows(file)] == ["ok"]
 
 
+def test_a_further_name_that_is_none_is_said_with_the_nearest(write_map: Write) -> None:
+    file = write_map(
+        """
+        [[rows]]
+        target = "house.tools:browse"
+        names = ["house.early:browse_pag", "house.earl:browse_page", "house.tools:browse_page"]
+        """
+    )
+
+    assert [one.text.rpartition("name: ")[2] for one in rows(file) if one.level == "problem"] == [
+        "house.early has no browse_pag: did you mean browse_page?",
+        "there is no module house.earl: did you mean house.early?",
+    ]
+
+
 def test_what_is_wrong_with_the_map_is_said_before_its_rows(write_map: Write) -> None:
     file = write_map('[[rows]]\ntarget = "house.tools:browse"\nkind = "nod"\n')
 

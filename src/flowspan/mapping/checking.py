@@ -59,6 +59,8 @@ def _of_row(row: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "problem", subject, text, "arguments are named as in the function's signature"
         )
+    for reason in row["absent"]:
+        yield Finding("problem", subject, f"{target} is not found under a further name: {reason}")
     if row["twice"]:
         text = f"{_listed(row['twice'])} has another row as well, with subclasses: both apply"
         remedy = 'let one of them leave it out: when = { path = "type(self)", not_equals = … }'

@@ -102,6 +102,11 @@ def _row(
         "detail": detail,
         "matches": sorted(matches, key=lambda match: str(match["place"])),
         "unknown": sorted(_unknown(row, places)),
+        "absent": [
+            _absent(name, reasons)
+            for name in row.patch.names
+            if not name.startswith(f"{MAIN}:") and name not in {match["place"] for match in matches}
+        ],
         "twice": [_match(*place)["place"] for place in places if type(place[2]) is Wrapped],
         "copies": sorted({copy for place in places for copy in copies_of(place[2])}),
     }
@@ -137,15 +142,18 @@ def _unknown(row: MappedRow, places: list[Any]) -> Iterator[str]:
 
 
 def _why_not(status: RowStatus, reasons: dict[str, str | None]) -> str:
-    module, _, path = status.target.partition(":")
-    if module == MAIN and MAIN not in reasons:
+    if status.target.startswith(f"{MAIN}:") and MAIN not in reasons:
         return "is looked for in the script that is run: name it with --script"
+    return "" if "cannot be patched" in status.detail else _absent(status.target, reasons)
+
+
+def _absent(target: str, reasons: dict[str, str | None]) -> str:
+    """Why nothing is found under a target."""
+    module, _, path = target.partition(":")
     if (reason := reasons.get(module)) is not None:
         return reason
     found = sys.modules.get(module)
-    if found is None or "cannot be patched" in status.detail:
-        return ""
-    return f"{module} has no {path}{nearest(path, list(_paths(found)))}"
+    return "" if found is None else f"{module} has no {path}{nearest(path, list(_paths(found)))}"
 
 
 def _paths(module: ModuleType) -> Iterator[str]:
