@@ -109,7 +109,7 @@ WAYS: Final[dict[str, _Way]] = {
 
 
 def _pocketflow() -> Callable[[State], Any]:
-    import pocketflow  # type: ignore[import-untyped]  # noqa: PLC0415 - only where it is installed
+    import pocketflow  # noqa: PLC0415 - only where it is installed
 
     class Count(pocketflow.Node):  # type: ignore[misc]
         def post(self, shared: State, prep: Any, result: Any) -> str:
