@@ -493,7 +493,7 @@ def test_a_span_map_is_one_of_the_integrations(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text('[[rows]]\ntarget = "a:b"\nkind = "node"\n')
 
-    assert [each.name for each in all_integrations(span_map=path)][-1] == "agent"
+    assert [each.name for each in all_integrations(span_map=path)][-1] == "map:agent"
 
 
 # --- trees drawn at random ------------------------------------------------------------------------
