@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowspan.instrumentation.likeness import MOST_ITEMS, MOST_TOKENS, likeness
+from flowspan.instrumentation.likeness import FAR, NEAR, likeness
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -132,10 +132,10 @@ def test_no_more_is_looked_at_than_a_handful(value: Any) -> None:
 
 def test_what_was_not_wholly_looked_at_says_so() -> None:
     assert likeness([1, 2, 3]).whole
-    assert not likeness(list(range(MOST_TOKENS))).whole
-    assert not likeness([[at] for at in range(MOST_ITEMS)] * 2).whole
-    assert not likeness([[[at], [at]] for at in range(MOST_ITEMS)]).whole
-    assert not likeness([["x"] * MOST_ITEMS] + [[str(at)] * MOST_ITEMS for at in range(6)]).whole
+    assert not likeness(list(range(NEAR.tokens))).whole
+    assert not likeness([[at] for at in range(NEAR.items)] * 2).whole
+    assert not likeness([[[at], [at]] for at in range(NEAR.items)]).whole
+    assert not likeness([["x"] * NEAR.items] + [[str(at)] * NEAR.items for at in range(6)]).whole
 
 
 def test_circles_are_gone_around_once() -> None:
@@ -172,3 +172,14 @@ def test_nothing_is_kept_alive() -> None:
 
     assert gone() is None
     assert look.number
+
+
+def test_a_look_may_go_farther() -> None:
+    rows = [{"id": at, "done": False} for at in range(500)]
+    near, far = likeness(rows), likeness(rows, FAR)
+
+    rows[250]["done"] = True
+
+    assert near.same(likeness(rows))
+    assert far.whole
+    assert not far.same(likeness(rows, FAR))

@@ -338,3 +338,56 @@ def test_many_nodes_of_one_run_are_not_remembered_for_ever(
                 found = frame.current()
         assert found is not None
         assert len(found.run.rounds.nodes) == 10
+
+
+# --- inputs that are too large to be looked at wholly each time -----------------------------------
+
+
+@pytest.mark.parametrize("size", [20, 100, 500])
+def test_a_batch_that_is_marked_in_place_is_no_loop(recording: Recording, size: int) -> None:
+    """Each round marks another row of a long list, and says the same."""
+    rows = [{"id": at, "done": False} for at in range(size)]
+
+    @flowspan.node(state="rows")
+    def mark(rows: list[dict[str, Any]]) -> str:
+        next(row for row in rows if not row["done"])["done"] = True
+        return "again"
+
+    with flowspan.run("batch"):
+        for _ in range(size):
+            mark(rows)
+
+    assert suspected(recording) == []
+
+
+def test_large_inputs_that_stay_as_they_are_are_a_loop(recording: Recording) -> None:
+    rows = [{"id": at, "parts": [at]} for at in range(10_000)]
+
+    with flowspan.run("batch"):
+        for _ in range(5):
+            review({"rows": rows, "text": "x" * 10_000_000})
+
+    assert [each[semconv.LOOP_ITERATIONS] for _, each in suspected(recording)] == [5]
+
+
+def test_looks_that_go_farther_stay_rare(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where something changes out of sight, each such look costs a few milliseconds."""
+    from flowspan.instrumentation import likeness, rounds  # noqa: PLC0415 - looked into here alone
+
+    looks = []
+
+    def counted(value: Any, reach: Any = likeness.NEAR) -> Any:
+        looks.append(reach)
+        return likeness.likeness(value, reach)
+
+    monkeypatch.setattr(rounds, "likeness", counted)
+    rows = [{"id": at} for at in range(100)]
+    with flowspan.run("batch"):
+        for at in range(1000):
+            rows[50]["id"] = -at
+            review(rows)
+
+    assert suspected(recording) == []
+    assert looks.count(likeness.FAR) < 20

@@ -19,14 +19,26 @@ from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.spanstate import ATOMS, contents_of, some_of
 
-MOST_TOKENS: Final = 96
-"""What is found out before no further object is looked into."""
 
-MOST_ITEMS: Final = 16
-"""Of one collection: where there are more, some at its beginning and at its end."""
+class Reach(NamedTuple):
+    """How far a look goes.
 
-MOST_OBJECTS: Final = 16
-"""Collections and objects that are looked into."""
+    Attributes:
+        tokens: What is found out before no further object is looked at.
+        objects: Collections and objects that are looked into.
+        items: Of one collection: where there are more, some at its beginning and at its end.
+    """
+
+    tokens: int
+    objects: int
+    items: int
+
+
+NEAR: Final = Reach(96, 16, 16)
+"""A look that every call of a node can afford: ten or twenty microseconds."""
+
+FAR: Final = Reach(8000, 2000, 2000)
+"""A look that is taken once, to be sure: a few milliseconds at most."""
 
 _SHORT: Final = 256
 _END: Final = 64
@@ -56,12 +68,12 @@ class Likeness(NamedTuple):
         return self.number == other.number and all(ref() is not None for ref in self.others)
 
 
-def likeness(value: Any) -> Likeness:
+def likeness(value: Any, reach: Reach = NEAR) -> Likeness:
     """What a value looks like now."""
-    look = _Look()
+    look = _Look(reach)
     waiting, tokens = look.waiting, look.tokens
     waiting.append(value)
-    while waiting and len(tokens) < MOST_TOKENS:
+    while waiting and len(tokens) < reach.tokens:
         value = waiting.popleft()
         _OF_KIND.get(type(value), _object)(look, value)
     whole = look.whole and not waiting
@@ -77,11 +89,13 @@ class _Look:
         seen: Objects that were looked into.
         whole: Whether nothing was left out.
         others: Objects that are told by their address.
+        reach: How far it goes.
     """
 
-    __slots__ = ("others", "seen", "tokens", "waiting", "whole")
+    __slots__ = ("others", "reach", "seen", "tokens", "waiting", "whole")
 
-    def __init__(self) -> None:
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
         self.tokens: list[Any] = []
         self.waiting: deque[Any] = deque()
         self.seen: set[int] = set()
@@ -94,7 +108,7 @@ class _Look:
         self.tokens += (id(type(value)), size)
         if id(value) in seen:
             return True
-        if len(seen) >= MOST_OBJECTS:
+        if len(seen) >= self.reach.objects:
             self.whole = False
             return True
         seen.add(id(value))
@@ -138,8 +152,9 @@ def _pairs(look: _Look, value: Any, contents: dict[Any, Any]) -> None:
     if look.again(value, size):
         return
     tokens, waiting = look.tokens, look.waiting
-    look.whole = look.whole and size <= MOST_ITEMS
-    for key, item in some_of(contents, MOST_ITEMS):
+    most = look.reach.items
+    look.whole = look.whole and size <= most
+    for key, item in some_of(contents, most):
         kind = type(key)
         if kind is str and len(key) <= _SHORT:
             tokens.append(key)
@@ -158,7 +173,7 @@ def _items(look: _Look, value: Any) -> None:
     size = len(value)
     if look.again(value, size):
         return
-    if size <= MOST_ITEMS:
+    if size <= look.reach.items:
         look.waiting.extend(value)
         return
     look.whole = False
@@ -172,7 +187,7 @@ def _items(look: _Look, value: Any) -> None:
 def _set(look: _Look, value: Any) -> None:
     if look.again(value, len(value)):
         return
-    if len(value) <= MOST_ITEMS and all(type(item) in _PLAIN for item in value):
+    if len(value) <= look.reach.items and all(type(item) in _PLAIN for item in value):
         look.tokens.append(frozenset(value))
     else:
         look.whole = False

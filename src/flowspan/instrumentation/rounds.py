@@ -4,6 +4,10 @@ A round is a call of a node that begins after the former one has ended; calls si
 rounds, and neither are further attempts.  A round is like the former where its inputs are; where it
 gave another result, and no model was asked for it, something has changed all the same.  Inputs that
 the row does not name are the state that it watches, as long as nobody told of a change.
+
+Inputs that are too large to be looked at wholly each time are looked at once more, and farther,
+in the last two rounds before a loop is suspected.  Where something is found to change out of
+sight, twice as many rounds are needed from then on, so that these looks stay rare.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
-from flowspan.instrumentation.likeness import Likeness, likeness
+from flowspan.instrumentation.likeness import FAR, Likeness, likeness
 
 if TYPE_CHECKING:
     from flowspan.instrumentation.frame import CallFrame
@@ -25,16 +29,20 @@ class Node:
 
     Attributes:
         like: What its inputs looked like.
+        far: What they looked like when they were looked at farther.
+        needed: How many rounds make a loop.
         count: How many rounds in a row.
         under_way: How many calls have not ended.
         result: What it gave the last time.
         changes: How many changes of the state there had been in the run.
     """
 
-    __slots__ = ("changes", "count", "like", "result", "under_way")
+    __slots__ = ("changes", "count", "far", "like", "needed", "result", "under_way")
 
-    def __init__(self) -> None:
+    def __init__(self, needed: int) -> None:
         self.like: Likeness | None = None
+        self.far: Likeness | None = None
+        self.needed = needed
         self.count = 0
         self.under_way = 0
         self.result: Likeness | None = None
@@ -61,34 +69,47 @@ class Rounds:
 def began(frame: CallFrame) -> None:
     """A call of a row that tells its inputs begins."""
     rounds = frame.run.rounds
+    needed = frame.site.machine.loop_rounds
     later = frame.attributes.get(semconv.ATTEMPT, 1) != 1
-    if rounds.told or later or frame.parent is None or not frame.site.machine.loop_rounds:
+    if rounds.told or later or frame.parent is None or not needed:
         return
-    like, said = _inputs(frame)
+    inputs, said = _inputs(frame)
+    like = None if inputs is None else frame.site.ask("inputs", likeness, inputs)
     if like is None:
         return
     with frame.run.lock:
-        node = _node(rounds, (_name(frame), frame.attributes.get(semconv.NODE_ID)))
+        node = _node(rounds, (_name(frame), frame.attributes.get(semconv.NODE_ID)), needed)
         node.under_way += 1
         if node.under_way > 1:  # side by side with another one
             frame.round = (node, 0)
             return
         quiet = said or node.changes == rounds.changes
         if node.like is None or not node.like.same(like) or not quiet:
-            node.count, node.result = 0, None
+            node.count, node.result, node.far = 0, None, None
         node.count += 1
         node.like, node.changes = like, rounds.changes
         frame.round = (node, node.count)
+        unsure = not like.whole and node.count >= max(2, node.needed - 1)
+    if unsure:
+        _look_farther(frame, node, inputs)
 
 
-def _inputs(frame: CallFrame) -> tuple[Likeness | None, bool]:
-    """What the inputs look like, and whether the row says what they are."""
+def _look_farther(frame: CallFrame, node: Node, inputs: Any) -> None:
+    far = frame.site.ask("inputs", likeness, inputs, FAR)
+    with frame.run.lock:
+        if far is not None and node.far is not None and not node.far.same(far):
+            node.count, node.needed, far = 1, 2 * node.needed, None
+        node.far = far
+
+
+def _inputs(frame: CallFrame) -> tuple[Any, bool]:
+    """The inputs, and whether the row says what they are."""
     site, patch = frame.site, frame.site.patch
     state = None if frame.looked is None else patch.state  # watched, unless the user wants little
     for slot, said in ((patch.inputs, True), (state, False)):
         found = None if slot is None else site.ask("inputs", slot, frame.call)
         if found is not None:
-            return site.ask("inputs", likeness, found), said
+            return found, said
     return None, False
 
 
@@ -96,12 +117,12 @@ def _name(frame: CallFrame) -> Any:
     return frame.attributes.get(semconv.NAME_OF_KIND.get(frame.kind or "", ""))
 
 
-def _node(rounds: Rounds, key: Any) -> Node:
+def _node(rounds: Rounds, key: Any, needed: int) -> Node:
     node = rounds.nodes.get(key)
     if node is None:
         if len(rounds.nodes) >= MOST_NODES:
             del rounds.nodes[next(iter(rounds.nodes))]
-        node = rounds.nodes[key] = Node()
+        node = rounds.nodes[key] = Node(needed)
     return node
 
 
@@ -116,11 +137,11 @@ def ended(frame: CallFrame, result: Any) -> None:
         node.under_way -= 1
         if not repeated or like is None:
             return
-        if node.result is not None and not node.result.same(like) and not _explained(frame, node):
-            node.count = 1
+        if node.result is not None and not node.result.same(like) and not _explained(frame):
+            node.count, node.far = 1, None
         node.result = like
         rounds = frame.run.rounds
-        suspected = node.count >= frame.site.machine.loop_rounds and not rounds.told
+        suspected = node.count >= node.needed and not rounds.told
         rounds.told = rounds.told or suspected
     if suspected:
         _tell(frame, node)
@@ -130,10 +151,9 @@ def _shown(result: Any) -> Any:
     return type(result) if isinstance(result, BaseException) else result
 
 
-def _explained(frame: CallFrame, node: Node) -> bool:
+def _explained(frame: CallFrame) -> bool:
     """Whether another result means nothing: a model was asked, which never says the same twice."""
-    asked = frame.totals is not None and frame.totals.llm_calls > 0
-    return asked and node.like is not None and node.like.whole
+    return frame.totals is not None and frame.totals.llm_calls > 0
 
 
 def _tell(frame: CallFrame, node: Node) -> None:
