@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import inspect
 import json
@@ -115,6 +116,26 @@ async def test_an_async_chat_is_seen_as_well(
     await async_client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
 
     assert known_of(recording)[semconv.USAGE_OUTPUT_TOKENS] == 34
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_was_cancelled_before_it_began_costs_nothing(
+    provider: FakeProvider, async_client: openai.AsyncOpenAI, *, stream: bool
+) -> None:
+    """``create`` gives a coroutine at once; a task that never gets to it asks nobody."""
+    with record(openai_rows.INTEGRATION, priced=True) as recording:
+        call: Any = async_client.chat.completions.create(
+            model="gpt-4o", messages=MESSAGES, stream=stream
+        )
+        task = asyncio.create_task(call)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    known = known_of(recording)
+    assert len(provider.requests) == 0
+    assert known["flowspan.stream.abandoned"] is True
+    assert [name for name in known if name.startswith(("gen_ai.usage", "flowspan.cost"))] == []
 
 
 @pytest.mark.parametrize("way", ["with_raw_response", "with_streaming_response"])

@@ -29,6 +29,7 @@ from flowspan.instrumentation.hooks import Outcome, Replay, Visit
 from flowspan.instrumentation.integration import Call, Integration, Patch
 from flowspan.semconv import Kind
 from flowspan.testing import Recording, record
+from flowspan.usage import Usage
 
 
 def seen(name: str, **more: Any) -> Integration:
@@ -134,6 +135,33 @@ def test_a_call_whose_coroutine_is_never_awaited_ends_all_the_same(toy: ModuleTy
         toy.f(1).close()
 
         assert ended(recording)["flowspan.stream.abandoned"] is True
+
+
+def test_a_coroutine_that_is_left_at_the_end_had_not_begun(toy: ModuleType) -> None:
+    """A model call that nobody made has no tokens, not even estimated ones."""
+
+    def none_of_it(_call: Call, _result: Any) -> Usage:
+        return Usage(input_tokens=1)
+
+    class Joined:
+        def add(self, _chunk: Any) -> bool | None:
+            raise AssertionError("there is none")
+
+        def result(self) -> str:
+            return "what was asked, at least"
+
+    row = Patch(target="toyengine:f", kind="llm", usage=none_of_it, join=lambda _call: Joined())
+    vars(toy).update(f=checked(needs_one))
+    with record(Integration("toy", "", (row,)), priced=True) as recording:
+        left = toy.f(1)
+        streams.end_open()
+
+        known = ended(recording)
+        left.close()
+
+    assert known["flowspan.stream.abandoned"] is True
+    assert "gen_ai.usage.input_tokens" not in known
+    assert "flowspan.cost.status" not in known
 
 
 async def test_a_coroutine_awaited_twice_is_refused_as_before(toy: ModuleType) -> None:

@@ -229,6 +229,10 @@ class Inner(Invocation):
         if self._claimed():
             self._end(self._partial(partial), None)
 
+    def never_begun(self) -> None:
+        """End as if it had not been; its owner goes on."""
+        self.abandon()
+
     def stop(self) -> None:
         """End with the owner."""
         observation = streams.of(self)

@@ -6,7 +6,8 @@
                                                │
               complete(result) ◄───────────────┤ returned, drained
               fail(error)      ◄───────────────┤ raised
-              abandon()        ◄───────────────┘ closed early, dropped, never read
+              abandon()        ◄───────────────┤ closed early, dropped, never read
+              never_begun()    ◄───────────────┘ a coroutine that nobody awaited
                    │
                    └─► usage ─► after hooks ─► totals of the frames above ─► metrics ─► span ends
 
@@ -244,6 +245,18 @@ class Invocation(CallFrame):
         if self.round is not None:
             rounds.ended(self, None)
         self._end(self._partial(partial), None)
+
+    def never_begun(self) -> None:
+        """End because the coroutine that makes the call was dropped before it began.
+
+        Nobody was asked anything: as for a call that failed on its way, there is nothing to pay.
+        """
+        if not self._claimed():
+            return
+        self._take({semconv.STREAM_ABANDONED: True})
+        if self.round is not None:
+            rounds.ended(self, None)
+        self._end(None, GeneratorExit())
 
     def end_anyway(self) -> None:
         """End with what is known, where something of ours failed on the way to the end."""

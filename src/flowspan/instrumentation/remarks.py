@@ -70,6 +70,9 @@ class Remark:
     def abandon(self, partial: Any = None) -> None:
         """Nothing to tell."""
 
+    def never_begun(self) -> None:
+        """Nothing to tell."""
+
     def end_anyway(self) -> None:
         """Nothing to end."""
 

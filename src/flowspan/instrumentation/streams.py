@@ -42,6 +42,7 @@ class Observation:
         taking: How many ``take`` methods are under way inside each other.
         attached: The call's context, while the program is inside a ``with`` block of the object.
         before: An observation of the same object by a call inside this one.
+        waiting: True while what makes the call has not begun, and perhaps never will.
     """
 
     __slots__ = (
@@ -56,9 +57,10 @@ class Observation:
         "joiner",
         "over",
         "taking",
+        "waiting",
     )
 
-    def __init__(self, invocation: Invocation | Remark) -> None:
+    def __init__(self, invocation: Invocation | Remark, *, waiting: bool = False) -> None:
         self.invocation = invocation
         self.joiner = _joiner(invocation)
         self.busy = False
@@ -67,6 +69,7 @@ class Observation:
         self.over = False
         self.attached: Attached | None = None
         self.before: Observation | None = None
+        self.waiting = waiting
         self._begun = False
         self._add = getattr(self.joiner, "add", None)
         self._handled = id(sys.exc_info()[1])
@@ -129,7 +132,11 @@ class Observation:
         """Nobody will read on; where it said itself that it is over, that is an ordinary end."""
         if self.before is not None:
             self.before.dropped()
-        if self._last():
+        if not self._last():
+            return
+        if self.waiting:
+            guarded("end of a call", self.invocation.never_begun)
+        else:
             complete = guarded("end of stream", getattr, self.joiner, "complete", False)
             end = self.invocation.complete if complete is True else self.invocation.abandon
             guarded("end of stream", end, self._partial())
@@ -232,9 +239,14 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows onl
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def follow(invocation: Invocation | Remark) -> Observation:
-    """Keep a call open until whoever follows its result tells that it has ended."""
-    observation = Observation(invocation)
+def follow(invocation: Invocation | Remark, *, waiting: bool = False) -> Observation:
+    """Keep a call open until whoever follows its result tells that it has ended.
+
+    Args:
+        invocation: The call.
+        waiting: Whether what makes it has yet to begin.
+    """
+    observation = Observation(invocation, waiting=waiting)
     _observed.open.add(observation)
     _observed.start_sweeper()
     return observation
