@@ -7,6 +7,7 @@ the value and the form expected is kept in :attr:`Settings.problems`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, NamedTuple
@@ -92,8 +93,20 @@ def _rounds(text: str) -> int:
     raise _RefusedError("a whole number from 2 on, or 0 for never")
 
 
+_HOST: Final = re.compile(
+    r"\*|[^\s/@?#*:\[\]]+(:\d+)?|\[[0-9a-f:.]+\](:\d+)?|[0-9a-f.]*:[0-9a-f:.]*:[0-9a-f:.]*"
+)
+
+
 def _hosts(text: str) -> tuple[str, ...]:
-    return tuple(host.strip().lower() for host in text.split(",") if host.strip())
+    hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
+    if not all(map(_HOST.fullmatch, hosts)):
+        raise _RefusedError(
+            "hosts without scheme and path, as gateway.example.com,10.0.0.5:8080, or * for every "
+            "host"
+        )
+    # A client says an address of IPv6 without its brackets.
+    return tuple(host.replace("[", "").replace("]", "") for host in hosts)
 
 
 class Variable(NamedTuple):
@@ -197,7 +210,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         except _RefusedError as expected:
             problems.append(
                 f"{variable.name}={text!r} is not usable: expected {expected}; "
-                f"the default ({_default(variable.field)}) is used"
+                f"the default ({_default(variable.field) or 'none'}) is used"
             )
     if str(values.get("store", "")).lower() in {"off", "false", "none"}:
         values.update(store=None, store_enabled=False)

@@ -226,6 +226,17 @@ def test_nothing_recorded(folder: Path) -> None:
     assert "doctor" in started.err
 
 
+def test_switched_off(folder: Path) -> None:
+    """Where OpenTelemetry is switched off, that is the reason."""
+    started = Started(folder, ["--store", "runs", "app.py"], OTEL_SDK_DISABLED="true")
+
+    assert started.code == 0
+    assert started.out == "done\n"
+    assert started.err == (
+        "flowspan: nothing was recorded, because OTEL_SDK_DISABLED is true: unset it\n"
+    )
+
+
 def test_nothing_recorded_beside_others(folder: Path, recorder: Any) -> None:
     """The same, where the store holds the runs of other commands."""
     recorder(path=folder / "runs" / "traces.db").run("before")

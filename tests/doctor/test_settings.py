@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flowspan import config
 from flowspan.doctor import settings
 
@@ -38,6 +40,42 @@ def test_wrong_value() -> None:
 
     assert found.level == "problem"
     assert "FLOWSPAN_DETAIL='loud' is not usable: expected one of minimal" in found.text
+
+
+@pytest.mark.parametrize(
+    "hosts", ["http://gateway:8080", "gateway/v1", "gateway:http", "*.example.com", "one,two three"]
+)
+def test_hosts_that_no_request_can_have(hosts: str) -> None:
+    """A host with a scheme, a path or a pattern would never be met."""
+    (found,) = _findings(FLOWSPAN_HTTP_HOSTS=hosts)
+
+    assert found.level == "problem"
+    assert "expected hosts without scheme and path, as gateway.example.com" in found.text
+    assert found.text.endswith("the default (none) is used")
+
+
+def test_hosts() -> None:
+    """Names, addresses and their ports, as requests have them."""
+    hosts = "Gateway.Example.com, 10.0.0.5:8080, my_host, [::1]:8080, fe80::1, *"
+
+    assert config.load({"FLOWSPAN_HTTP_HOSTS": hosts}).http_hosts == (
+        "gateway.example.com",
+        "10.0.0.5:8080",
+        "my_host",
+        "::1:8080",
+        "fe80::1",
+        "*",
+    )
+
+
+def test_missing_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for tiktoken without having it is told."""
+    monkeypatch.setattr(settings, "find_spec", lambda _name: None)
+
+    _, found = _findings(FLOWSPAN_ESTIMATES="tiktoken")
+
+    assert (found.level, found.subject) == ("problem", "tiktoken")
+    assert found.remedy == "pip install 'flowspan[tiktoken]'"
 
 
 def test_misspelt() -> None:

@@ -25,6 +25,8 @@ _ELSEWHERE: Final = (
     "flowspan runs lists it when it has come there"
 )
 
+_SWITCHED_OFF: Final = "flowspan: nothing was recorded, because OTEL_SDK_DISABLED is true: unset it"
+
 
 def tell(environ: Mapping[str, str], invocation: str, *, given_store: object) -> None:
     """Print the box on the standard error; never in the way of the program's own end.
@@ -38,6 +40,9 @@ def tell(environ: Mapping[str, str], invocation: str, *, given_store: object) ->
     if not settings.store_enabled:
         return
     try:
+        if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            click.echo(_SWITCHED_OFF, err=True)
+            return
         place = location.place(settings.store)
         if not isinstance(place, Path):
             click.echo(_ELSEWHERE.format(place=place), err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ def findings(environ: Mapping[str, str], wanted: Settings) -> list[Finding]:
     return [
         *_in_force(environ, wanted),
         *_misspelt(environ),
+        *_estimates(wanted),
         *_map(wanted),
         *_prices(wanted),
     ]
@@ -47,6 +49,16 @@ def _misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:
             alike = get_close_matches(name, names, n=1, cutoff=_ALIKE)
             remedy = f"did you mean {alike[0]}?" if alike else f"unset {name}"
             yield Finding("note", name, "is not a setting of flowspan and does nothing", remedy)
+
+
+def _estimates(wanted: Settings) -> Iterator[Finding]:
+    if wanted.estimates == "tiktoken" and find_spec("tiktoken") is None:
+        yield Finding(
+            "problem",
+            "tiktoken",
+            "is not installed, so tokens are estimated by bytes",
+            "pip install 'flowspan[tiktoken]'",
+        )
 
 
 def _map(wanted: Settings) -> Iterator[Finding]:
