@@ -30,7 +30,7 @@ from flowspan.testing import FakeProvider, Ledger
 
 FOLDER: Final = Path(__file__).resolve().parent
 
-_SECONDS: Final = 100
+_SECONDS: Final = 300
 _IMPORTS: Final = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
 _OURS: Final = ("FLOWSPAN_", "OTEL_")
 _QUIET: Final = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}

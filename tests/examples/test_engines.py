@@ -22,6 +22,7 @@ def watched_and_not(name: str, folder: Path) -> tuple[Played, Played]:
 PAGES = Path(__file__).parents[2] / "docs" / "engines"
 
 
+@pytest.mark.timeout(600)  # programs that import a lot, on a machine that does a lot
 @pytest.mark.parametrize("name", names())
 def test_the_program_does_the_same_and_is_seen(name: str, tmp_path: Path) -> None:
     """Output and requests are those of the program alone; tokens are what the provider charged.
