@@ -148,7 +148,9 @@ def _commands(value: Any) -> Iterator[Any]:
 
 
 def _commands_something(_: Any, args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> bool:
-    return bool(args) and next(_commands(args[0]), None) is not None
+    if not args or type(args[0]) is dict:  # an update, as nearly all nodes return it
+        return False
+    return next(_commands(args[0]), None) is not None
 
 
 def _commanded(call: Call, _result: Any) -> Iterable[Event]:
