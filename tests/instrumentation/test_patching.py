@@ -130,6 +130,20 @@ def test_a_module_is_patched_when_the_program_imports_it(
         assert recording.spans.tree() == "invoke_workflow late"
 
 
+def test_a_module_that_says_that_it_has_another_name_is_the_one_that_was_imported(
+    make_module: Callable[[str, str], None],
+) -> None:
+    """CrewAI fills modules with the names of another one, ``__name__`` among them."""
+    make_module("posingengine", "__name__ = 'anotherengine'\ndef run():\n    return 'run'\n")
+    module = importlib.import_module("posingengine")
+    posing = rows(Patch(target="posingengine:run", kind="run", name="posing"))
+
+    with record(posing) as recording:
+        assert module.run() == "run"
+
+    assert recording.spans.tree() == "invoke_workflow posing"
+
+
 def test_two_rounds_do_not_pile_up(toy: ModuleType) -> None:
     for _ in range(3):
         with record(ALL) as recording:

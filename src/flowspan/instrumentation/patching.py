@@ -8,6 +8,7 @@ one that somebody else has replaced since is left alone (ours inside it then doe
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import sys
 import weakref
@@ -106,7 +107,7 @@ class _ModuleHooks:
             known = module in self.waiting
             self.waiting.setdefault(module, []).append(apply)
         if not known:
-            wrapt.register_post_import_hook(self._imported, module)
+            wrapt.register_post_import_hook(functools.partial(self._imported, module), module)
         elif (found := sys.modules.get(module)) is not None and _is_complete(found):
             apply(found)
 
@@ -115,8 +116,9 @@ class _ModuleHooks:
             if apply in self.waiting.get(module, ()):
                 self.waiting[module].remove(apply)
 
-    def _imported(self, module: ModuleType) -> None:
-        for apply in tuple(self.waiting.get(module.__name__, ())):
+    def _imported(self, name: str, module: ModuleType) -> None:
+        """Apply what waits for the name of the import; the module may say that it has another."""
+        for apply in tuple(self.waiting.get(name, ())):
             apply(module)
 
 
