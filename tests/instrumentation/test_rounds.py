@@ -14,7 +14,7 @@ import pytest
 import flowspan
 from flowspan import semconv
 from flowspan.instrumentation import discovery
-from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.integration import Integration, Judged, Patch
 from flowspan.testing import FakeProvider, Recording, record
 
 
@@ -322,6 +322,28 @@ def test_an_engine_says_what_its_nodes_work_on(toy: Any) -> None:
 
     with record(rows) as recording:
         toy.Engine().run(6, lambda index: "done")
+
+    assert len(suspected(recording)) == 1
+
+
+def test_what_an_engine_adds_to_a_result_is_no_progress(toy: Any) -> None:
+    """A call that wraps up what the node's own function returned is judged by that."""
+    rows = Integration(
+        "toy",
+        "",
+        (
+            Patch(target="toyengine:Engine.run", kind="run", name="toy"),
+            Patch(
+                target="toyengine:Engine.node",
+                kind="node",
+                inputs=lambda call: call.args[1:],
+                judged=lambda call, result: Judged(result[0]),
+            ),
+        ),
+    )
+
+    with record(rows) as recording:
+        toy.Engine().run(6, lambda index: ("done", index))
 
     assert len(suspected(recording)) == 1
 

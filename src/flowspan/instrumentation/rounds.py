@@ -132,7 +132,7 @@ def ended(frame: CallFrame, result: Any) -> None:
         return
     node, count = frame.round
     repeated = count > 1 and node.like is not None
-    like = frame.site.ask("result", likeness, _shown(result)) if repeated else None
+    like = frame.site.ask("result", _shown, frame, result) if repeated else None
     with frame.run.lock:
         node.under_way -= 1
         if not repeated or like is None:
@@ -147,8 +147,12 @@ def ended(frame: CallFrame, result: Any) -> None:
         _tell(frame, node)
 
 
-def _shown(result: Any) -> Any:
-    return type(result) if isinstance(result, BaseException) else result
+def _shown(frame: CallFrame, result: Any) -> Likeness:
+    """What a call gave: of one that wraps up what the node's own function returned, that."""
+    judged = frame.site.patch.judged
+    if isinstance(result, BaseException):
+        return likeness(type(result))
+    return likeness(result if judged is None else judged(frame.call, result).result)
 
 
 def _explained(frame: CallFrame) -> bool:
