@@ -33,8 +33,14 @@ FOLDER: Final = Path(__file__).resolve().parent
 _SECONDS: Final = 300
 _IMPORTS: Final = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
 _OURS: Final = ("FLOWSPAN_", "OTEL_")
-_QUIET: Final = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-"""Settings of libraries that would otherwise ask the network when they are imported."""
+_QUIET: Final = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_DISABLE_VERSION_CHECK": "true",
+    "CREWAI_TESTING": "true",
+    "CREWAI_TRACING_ENABLED": "false",
+}
+"""Settings of libraries that would otherwise ask the network, or whoever sits there."""
 
 
 class Played(NamedTuple):
