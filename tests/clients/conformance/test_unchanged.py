@@ -41,7 +41,7 @@ def normalised(text: str) -> str:
 
 
 def _unless_now(found: re.Match[str]) -> str:
-    """litellm writes the second in which it made an object into it."""
+    """The second in which a client made an object: litellm writes it into each."""
     return "now" if abs(int(found[0]) - time.time()) < AN_HOUR else found[0]
 
 
