@@ -23,7 +23,12 @@ from opentelemetry.trace import StatusCode, get_current_span
 
 from flowspan import semconv
 from flowspan.instrumentation import accounting, counted
-from flowspan.instrumentation.dialects import Reading, may_be_model_call, recognise
+from flowspan.instrumentation.dialects import (
+    Reading,
+    may_be_model_call,
+    operation_of,
+    recognise,
+)
 from flowspan.instrumentation.frame import INVOCATION_KEY, SPAN_KEY, CallFrame
 from flowspan.instrumentation.guests import Guest, GuestFrame, House, live
 from flowspan.instrumentation.hooks import Outcome
@@ -85,14 +90,25 @@ def _arrive(span: Span, parent_context: Context | None) -> None:
     # Some make their spans roots on purpose, and are in the midst of a call of ours all the same.
     around = given.get(INVOCATION_KEY) or current.get(INVOCATION_KEY)
     frame = around if isinstance(around, CallFrame) else None
-    if frame is not None and semconv.RUN_ID not in (span.attributes or {}):
-        span.set_attributes(_of_run(frame))
-    if House.site is not None:
-        place = None if current.get(SPAN_KEY) is None else get_current_span(current)
-        identity = None if place is None else place.get_span_context().span_id
-        guest = live[span.context.span_id] = Guest(span, frame, identity)
+    guest = None if House.site is None else _remembered(span, frame, current)
+    inside = frame if guest is None else guest.outside() or frame
+    present: Mapping[str, Any] = span.attributes or {}
+    if inside is not None and semconv.RUN_ID not in present:
+        span.set_attributes({**_of_run(inside), **present})
+    if guest is not None:
+        guest.enter()  # a run is one from its start on
         if House.expect is not None and may_be_model_call(guest.scope, span.attributes):
             House.expect(span.attributes or {})
+
+
+def _remembered(span: Span, frame: CallFrame | None, current: Context) -> Guest:
+    place = None if current.get(SPAN_KEY) is None else get_current_span(current)
+    identity = None if place is None else place.get_span_context().span_id
+    guest = live[span.context.span_id] = Guest(span, frame, identity)
+    operation = operation_of(guest.scope, span.name)
+    if operation is not None and semconv.OPERATION_NAME not in (span.attributes or {}):
+        span.set_attribute(semconv.OPERATION_NAME, operation)
+    return guest
 
 
 def _of_run(frame: CallFrame) -> dict[str, Any]:
@@ -113,13 +129,15 @@ def _leave(guest: Guest, span: Span) -> None:
     if frame is None:
         return
     frame.attributes = {**(span.attributes or {}), **reading.names}
-    frame.attributes.setdefault(semconv.KIND, reading.role.kind)
+    frame.attributes.setdefault(semconv.KIND, frame.role)
     if frame.reports is not None:  # rows of ours inside heard what the provider said
         reading = reading._replace(usage=frame.reports.added(reading.usage))
     ended_ns = span.end_time or time.time_ns()
     frame.started_ns -= int(reading.lasted * 1e9)
     _settle_error(frame, span)
-    if not reading.is_model_call:
+    if frame.role == "run":
+        _finish_run(frame, reading, ended_ns)
+    elif not reading.is_model_call:
         _finish_around(frame)
     elif _owns(frame, reading, ended_ns):
         _count(frame, reading, ended_ns)
@@ -196,6 +214,12 @@ def _count(frame: GuestFrame, reading: Reading, ended_ns: int) -> None:
         found = guarded(f"{type(hook).__name__}.after", hook.after, frame, outcome)
         frame.describe(found or {})
     accounting.ended(frame, reading.usage, None, max(0, ended_ns - frame.started_ns))
+
+
+def _finish_run(frame: GuestFrame, reading: Reading, ended_ns: int) -> None:
+    frame.attributes |= {**frame.of_run(), semconv.ADOPTED: reading.dialect}
+    _finish_around(frame)
+    accounting.ended(frame, None, None, max(0, ended_ns - frame.started_ns))
 
 
 def _finish_around(frame: GuestFrame) -> None:

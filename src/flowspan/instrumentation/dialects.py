@@ -137,6 +137,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
             "embedding": Role("llm"),
             "message": Role("llm"),
             "responses": Role("llm"),
+            "invoke_workflow": Role("run"),
             "invoke_agent": Role("agent"),
             "create_agent": Role("internal"),
             "plan": Role("plan"),
@@ -244,6 +245,32 @@ _SELF_METERED: Final = (
 
 _OF_MODELS: Final = ("openinference.", "langfuse", "opentelemetry.instrumentation.langchain")
 """Scopes whose spans say only in the end what they are."""
+
+
+_OF_NAMES: Final[Mapping[tuple[str, str], str]] = {
+    ("gcp.vertex.agent", "invocation"): "invoke_workflow",
+}
+"""Operations that spans of a scope say by their name alone."""
+
+_ENGINES: Final[tuple[tuple[str, str], ...]] = (
+    ("gcp.vertex.agent", "google-adk"),
+    ("pydantic-ai", "pydantic-ai"),
+    ("autogen", "autogen"),
+    ("opentelemetry.instrumentation.ag2", "ag2"),
+    ("opentelemetry.instrumentation.openai_agents", "openai-agents"),
+    ("opentelemetry.instrumentation.genai.openai_agents", "openai-agents"),
+)
+"""Engines by the beginnings of their scopes."""
+
+
+def engine_of(scope: str) -> str:
+    """The engine whose spans have a scope; the scope itself, if it is none that is known."""
+    return next((engine for start, engine in _ENGINES if scope.startswith(start)), scope)
+
+
+def operation_of(scope: str, name: str) -> str | None:
+    """What a span is, if only its name says so."""
+    return _OF_NAMES.get((scope, name))
 
 
 def may_be_model_call(scope: str, attributes: Attributes | None) -> bool:

@@ -2,7 +2,8 @@
 
 A span that another instrumentation or the program itself made is a *guest*.  What flowspan knows
 of it is kept beside it, by its id, for as long as it is open.  A guest that stands for a model
-call, an agent or a tool gets a frame, so that what happens inside adds up on it as on ours.
+call, an agent or a tool gets a frame, so that what happens inside adds up on it as on ours.  One
+that says it is a workflow is a run, and so is an agent that nothing is around.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from opentelemetry.trace import get_current_span, set_span_in_context
 
+from flowspan import semconv
 from flowspan.instrumentation import accounting, counted
-from flowspan.instrumentation.dialects import meters_itself, role_of
+from flowspan.instrumentation.dialects import engine_of, meters_itself, role_of
 from flowspan.instrumentation.events import Recorded
 from flowspan.instrumentation.frame import NO_CONTEXT, SPAN_KEY, CallFrame, living
 from flowspan.instrumentation.integration import NOTHING, Call, Integration, Patch
 from flowspan.instrumentation.machine import Machine, Site
+from flowspan.instrumentation.run import Run
 from flowspan.instrumentation.values import cleaned
 
 if TYPE_CHECKING:
@@ -92,6 +95,38 @@ class GuestFrame(CallFrame):
         self.started_ns = guest.started_ns
         self._reference = guest.reference
         self._around = self  # its span is in the context: none has to be made
+        if role == "run":
+            self._begin_run()
+
+    def _begin_run(self) -> None:
+        """Be a run, or a workflow inside of one."""
+        span = self._reference()
+        known: Mapping[str, Any] = {} if span is None else span.attributes or {}
+        names = known.get(semconv.WORKFLOW_NAME), known.get(semconv.AGENT_NAME)
+        engine = engine_of(self.layer)
+        workflow = next((name for name in names if isinstance(name, str) and name), engine)
+        nested = self.parent is not None and self.run.workflow is not None
+        if nested:
+            self.run = self.run.nested(workflow, engine)
+        else:
+            self.run = Run.begun(workflow, engine, self.materialise())
+        accounting.started(self)
+        if span is not None and span.is_recording():
+            span.set_attributes(self.of_run())
+
+    def of_run(self) -> dict[str, Any]:
+        """The attributes that say which run this is."""
+        return {
+            semconv.KIND: "run",
+            semconv.ENGINE: self.run.engine,
+            semconv.RUN_ID: self.run.run_id,
+            semconv.WORKFLOW_NAME: self.run.workflow,
+        }
+
+    @property
+    def _tells(self) -> bool:
+        """Whether what is found out inside is said on its span."""
+        return self.kind in {"llm", "run"}
 
     @property
     def kind(self) -> Kind:
@@ -135,20 +170,20 @@ class GuestFrame(CallFrame):
             self.parent.failed_below = identity
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes on the span if it owns a model call, else on the frame around."""
+        """Set attributes on the span if it is a run or owns a call, else on the frame around."""
         span = self._reference()
-        if self.kind == "llm" and span is not None and span.is_recording():
+        if self._tells and span is not None and span.is_recording():
             clean = {key: cleaned(value) for key, value in attributes.items()}
             span.set_attributes({key: value for key, value in clean.items() if value is not None})
-        elif self.kind == "llm":
+        elif self._tells:
             self._take(attributes)
         elif self.parent is not None:
             self.parent.describe(attributes)
 
     def event(self, name: str, attributes: Attributes = NOTHING) -> None:
-        """Add an event to the span if it owns a model call, else to that of the frame around."""
+        """Add an event to the span if it is a run or owns a call, else to that around."""
         span = self._reference()
-        if self.kind == "llm" and span is not None and span.is_recording():
+        if self._tells and span is not None and span.is_recording():
             clean = {key: cleaned(value) for key, value in attributes.items()}
             clean = {key: value for key, value in clean.items() if value is not None}
             span.add_event(name, clean)
@@ -217,8 +252,11 @@ class Guest:
         if self.frame is None:
             if House.site is None:
                 return None
-            self.frame = GuestFrame(House.site, self, role, self.outside())
-        self.frame.role = role
+            outside = self.outside()
+            alone = role == "agent" and outside is None
+            self.frame = GuestFrame(House.site, self, "run" if alone else role, outside)
+        if self.frame.role != "run":
+            self.frame.role = role
         return self.frame
 
     def outside(self) -> CallFrame | None:
