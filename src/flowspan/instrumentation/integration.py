@@ -33,7 +33,9 @@ NOTHING: Attributes = MappingProxyType({})
 """No attributes."""
 
 Detail = Literal["minimal", "normal", "full"]
-Role = Literal["call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit", "held"]
+Role = Literal[
+    "call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit", "held", "make"
+]
 
 
 class Event(NamedTuple):
@@ -242,8 +244,7 @@ class Patch:
         target: ``"package.module:Class.method"`` or ``"package.module:function"``.
         moved: Where other versions of the library have the same thing; the first place that has
             it is patched.
-        names: Where else the same function can be called (``from .main import *``); every one of
-            these is patched as well.
+        names: Where else the same function is to be patched (``from .main import *``).
         label: A short name of the row, for frames and for ``flowspan doctor``; the target's
             qualified name unless said.
         kind: Role of the span; ``None`` makes no span: attributes and events of the row go to the
@@ -291,7 +292,8 @@ class Patch:
             ``exit`` rows that a ``with`` block of it begins and ends, and a ``hand`` row that it
             returned what its own ``lazy`` says is observed from now on in its place.  The target
             of a ``held`` row is an attribute in which objects of a class hold a function: calls of
-            it are calls of the row, with the object as their instance.
+            it are calls of the row, with the object as their instance.  The target of a ``make``
+            row returns a function that it makes: calls of that are calls of the row.
         within: Names of the functions in the target's module that call what is ``held``; whoever
             else reads the attribute gets it as it is.
         glance: Asked of every call before anything else, with the instance, the positional and the

@@ -16,6 +16,7 @@ from flowspan.instrumentation import managers, stream_wrappers, streams, taking
 from flowspan.instrumentation.following import finished, lazily
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.opening import begin, failed, meant, replayed
+from flowspan.instrumentation.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,6 +99,21 @@ def lazy(site: Site) -> Wrapper:
     return call
 
 
+def making(site: Site) -> Wrapper:
+    """Wrapper of a function that makes functions: calls of these are seen."""
+
+    def call(
+        wrapped: Callable[..., Any],
+        _instance: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        made = wrapped(*args, **kwargs)
+        return Wrapped(made, _of_function(site, made), site) if callable(made) else made
+
+    return call
+
+
 def asking_for_usage(site: Site, wrapper: Wrapper) -> Wrapper:
     """A wrapper that adds to a call what makes a stream say its usage: the user wants it so."""
     usage_request = site.patch.usage_request
@@ -128,6 +144,10 @@ def _fitting(site: Site, function: Any) -> Wrapper:
         return other
     if (of_site := _OF_ROLE_AND_SITE.get(site.patch.role)) is not None:
         return of_site(site)
+    return _of_function(site, function)
+
+
+def _of_function(site: Site, function: Any) -> Wrapper:
     if (manager := managers.manager_wrapper(function)) is not None:
         return manager(site)
     if getattr(getattr(function, "__code__", None), "co_flags", 0) & _LAZY:
@@ -146,4 +166,5 @@ _OF_ROLE: Final[dict[str, Wrapper]] = {
 _OF_ROLE_AND_SITE: Final[dict[str, Callable[[Site], Wrapper]]] = {
     "take": taking.take,
     "hand": taking.hand,
+    "make": making,
 }
