@@ -31,7 +31,7 @@ from flowspan.testing import FakeProvider, Ledger
 FOLDER: Final = Path(__file__).resolve().parent
 
 _SECONDS: Final = 300
-_IMPORTS: Final = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
+_IMPORTS: Final = re.compile(r"^\s*(?:import|from) ([\w.]+)", re.MULTILINE)
 _OURS: Final = ("FLOWSPAN_", "OTEL_")
 _QUIET: Final = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -71,8 +71,18 @@ def names() -> list[str]:
 def missing(name: str) -> list[str]:
     """Packages that an example imports and that are not installed."""
     source = "\n".join(path.read_text("utf-8") for path in (FOLDER / name).glob("*.py"))
-    wanted = sorted(set(_IMPORTS.findall(source)) - {name})
-    return [package for package in wanted if importlib.util.find_spec(package) is None]
+    found = set(_IMPORTS.findall(source))
+    wanted = sorted(module for module in found if module.split(".")[0] != name)
+    return [module for module in wanted if not _is_there(module)]
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what it is part of
+        return False
+    except ValueError:  # it was put there by what it is part of
+        return module in sys.modules
 
 
 def play(name: str, store: Path | None = None) -> Played:

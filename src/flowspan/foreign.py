@@ -44,6 +44,16 @@ _SAME_CALLS: Final[Mapping[str, str]] = {
     "cohere": "cohere",
     "bedrock": "bedrock",
     "huggingface_hub": "huggingface_hub",
+    "openai_agents": "openai-agents",
+    "pydantic_ai": "pydantic-ai",
+    "smolagents": "smolagents",
+    "autogen": "autogen",
+    "autogen_agentchat": "autogen",
+    "ag2": "ag2",
+    "llama_index": "llamaindex",
+    "llamaindex": "llamaindex",
+    "dspy": "dspy",
+    "haystack": "haystack",
 }
 """Entry-point names of instrumentors by other distributions, with ``_`` for ``-``, and the
 integration of ours that is beside them."""

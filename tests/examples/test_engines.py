@@ -46,6 +46,8 @@ def test_the_program_does_the_same_and_is_seen(name: str, tmp_path: Path) -> Non
     assert sum(_tokens(calls, "input")) == total.input_tokens
     assert sum(_tokens(calls, "output")) == total.output_tokens
     for run in seen.runs:
+        if run[0]["name"].startswith("create_agent"):
+            continue  # AutoGen says when agents are made, before any run
         assert [span["kind"] for span in run if span["parent_id"] is None] == ["run"]
         assert len({span["attributes"]["flowspan.run.id"] for span in run}) == 1
     assert tree_of(name) in ("", text(seen.runs)), "run: make docs"

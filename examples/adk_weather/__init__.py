@@ -1,0 +1,1 @@
+"""Google ADK: an agent with a tool."""

@@ -1,0 +1,1 @@
+"""AG2: an agent with a tool."""

@@ -1,0 +1,1 @@
+"""AutoGen: a team of two agents."""

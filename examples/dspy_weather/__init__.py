@@ -1,0 +1,1 @@
+"""DSPy: a module that uses a tool."""

@@ -1,0 +1,1 @@
+"""Haystack: a pipeline with an agent."""

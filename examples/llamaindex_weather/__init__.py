@@ -1,0 +1,1 @@
+"""LlamaIndex: a workflow, and an agent in it."""

@@ -1,0 +1,10 @@
+"""What the scripted model answers, so that the example runs without an account."""
+
+from flowspan.testing import ReceivedRequest, Reply, ToolCall
+
+
+def respond(request: ReceivedRequest) -> Reply:
+    """The answer to what was said last."""
+    if request.body["messages"][-1]["role"] == "tool":
+        return Reply("Take no coat.")
+    return Reply(tool_calls=(ToolCall("forecast", {"city": "Oslo"}, id="call_1"),))

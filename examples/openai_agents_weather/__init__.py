@@ -1,0 +1,1 @@
+"""OpenAI Agents: a desk that hands over to a forecaster."""

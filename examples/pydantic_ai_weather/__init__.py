@@ -1,0 +1,1 @@
+"""pydantic-ai: an agent with a tool."""

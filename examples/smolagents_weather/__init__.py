@@ -1,0 +1,1 @@
+"""smolagents: an agent that manages another one."""

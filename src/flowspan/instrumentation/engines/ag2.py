@@ -1,0 +1,86 @@
+"""AG2 1.x: turns of agents and their tools.
+
+Its own spans, which the program may add as a middleware, stand for them then: they are adopted
+inside the run, and rows make none beside them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flowspan.instrumentation.integration import NOTHING, Attributes, Call, Integration, Patch
+from flowspan.semconv import ERROR_TYPE, TOOL_CALL_ID
+
+_OWN: Final = "TelemetryMiddleware"
+
+
+def _name(call: Call) -> str:
+    return str(call.instance.name)
+
+
+def _is_outermost(call: Call) -> bool:
+    return call.enclosing is None
+
+
+def _is_not_traced(call: Call) -> bool:
+    """Whether the agent makes no spans of its own."""
+    around = (
+        *getattr(call.instance, "_middleware", ()),
+        *call.kwargs.get("additional_middleware", ()),
+    )
+    return all(type(each).__name__ != _OWN for each in around)
+
+
+def _is_no_tool_yet(call: Call) -> bool:
+    """Whether the tool has no span of AG2's own."""
+    return call.enclosing is not None and call.enclosing.kind != "tool"
+
+
+def _tool_request(call: Call) -> Attributes:
+    return {TOOL_CALL_ID: call.argument("event", 0).id}
+
+
+def _tool(call: Call) -> str:
+    return str(call.argument("event", 0).name)
+
+
+def _failed(_call: Call, result: Any) -> str | None:
+    """A tool's exception is told to the model in what it answers."""
+    error = getattr(result, "error", None)
+    return None if error is None else type(error).__name__
+
+
+def _turn_failed(call: Call, error: BaseException) -> Attributes:
+    """A turn's scope is left without its exception: it is told on the run, or the inner agent."""
+    frame = call.frame
+    while frame is not None and frame.kind != "agent":
+        frame = frame.parent
+    if frame is not None and frame.parent is not None and frame.parent.label == "run":
+        frame = frame.parent
+    if frame is not None:
+        frame.describe({ERROR_TYPE: type(error).__name__})
+    return NOTHING
+
+
+_TURN: Final = "ag2.agent:Agent._turn_scope"
+
+INTEGRATION: Final = Integration(
+    "ag2",
+    requires="ag2>=1",
+    engine="ag2",
+    patches=(
+        Patch(target=_TURN, label="agent", kind="agent", name=_name, when=_is_not_traced),
+        Patch(target=_TURN, label="run", kind="run", name=_name, when=_is_outermost),
+        Patch(target="ag2.agent:_execute_turn", label="turn", failure=_turn_failed, optional=True),
+        Patch(
+            target="ag2.tools.final.function_tool:FunctionTool.__call__",
+            label="tool",
+            kind="tool",
+            name=_tool,
+            request=_tool_request,
+            outcome=_failed,
+            when=_is_no_tool_yet,
+            detail="normal",
+        ),
+    ),
+)
