@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -343,6 +344,38 @@ invoke_workflow demo
   run_step it
     invoke_agent Researcher
       chat gpt-4o-mini""")
+
+
+@needs_async
+def test_an_agent_that_plans_its_own_work(recording: Recording, model: Model) -> None:
+    """What it plans is a plan, each step of it a step with the plan's number."""
+    steps = [{"step_number": 1, "description": "think", "tool_to_use": None, "depends_on": []}]
+    seen = {
+        "step_completed_successfully": True,
+        "key_information_learned": "enough",
+        "remaining_plan_still_valid": True,
+        "needs_full_replan": False,
+        "goal_already_achieved": True,
+    }
+    model.will(
+        "Create an execution plan",
+        use("create_reasoning_plan", plan="think", steps=steps, ready=True),
+    )
+    model.will("Just completed step", Reply(json.dumps(seen)))
+
+    crew(task("it", agent(reasoning=True))).kickoff()
+
+    expected = """\
+invoke_workflow demo
+  run_step it
+    invoke_agent Researcher
+      plan Researcher
+        chat gpt-4o-mini
+      run_step planned step flowspan.step.index=1
+        chat gpt-4o-mini
+      chat gpt-4o-mini
+      chat gpt-4o-mini"""
+    assert recording.spans.tree(semconv.STEP_INDEX) == expected
 
 
 def test_a_model_of_the_programs_own() -> None:
