@@ -36,6 +36,7 @@ PAGES: Final = (
     "docs/cli.md",
     "docs/clients/coverage.md",
     "docs/dashboards.md",
+    "docs/third-party.md",
     *(f"docs/engines/{page.name}" for page in sorted(ROOT.glob("docs/engines/*.md"))),
 )
 PICTURE: Final = "docs/pictures/run.svg"
@@ -142,6 +143,10 @@ def _coverage(driver: str) -> str | None:
     return None if rows is None else _table(module.HEAD, rows)
 
 
+def _source(example: str, language: str) -> str:
+    return f"```{language}\n{(ROOT / 'examples' / example).read_text('utf-8')}```\n"
+
+
 def _help(*verb: str) -> str:
     asked = CliRunner().invoke(flowspan, [*verb, "--help"], prog_name="flowspan", terminal_width=88)
     return f"```text\n{asked.stdout}```\n"
@@ -172,6 +177,9 @@ PARTS: Final[dict[str, Callable[[], str | None]]] = {
         f"{_TREE}{name}": partial(lambda name: _beside("docs.trees").tree(name), name)
         for name in _shown(_beside("examples.offline").names())
     },
+    "third party integration": lambda: _source("third_party/flowspan_relay.py", "python"),
+    "third party package": lambda: _source("third_party/pyproject.toml", "toml"),
+    "third party test": lambda: _source("third_party/test_flowspan_relay.py", "python"),
     "early endings": lambda: f"{_beside('conformance.coverage').endings()}.\n",
     **{
         f"coverage of {driver}": partial(_coverage, driver)

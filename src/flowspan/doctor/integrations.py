@@ -32,7 +32,8 @@ _LOST_SHOWN: Final = 3
 
 def known(map_path: str | None = None) -> list[Integration]:
     """All integrations: ours, those of other distributions, and the user's map."""
-    found = [*discovery.built_in(), *discovery.published()]
+    published = [one for one in discovery.offered() if isinstance(one, Integration)]
+    found = [*discovery.built_in(), *published]
     if map_path is not None:
         mapped, _problems = load_map(map_path)
         found += [mapped] if mapped is not None else []
@@ -51,12 +52,24 @@ def findings(environ: Mapping[str, str], wanted: Settings) -> list[Finding]:
         and (installed := installed_version(one)) is not None
     }
     answers = _ask_all(list(here), environ)
-    return [
+    judged = [
         _judged(one, here[one.name], answers[one.name])
         if one.name in here
         else _absent(one, disabled, aside)
         for one in found
     ]
+    broken = (one for one in discovery.offered() if isinstance(one, discovery.Broken))
+    return [*judged, *map(_unusable, broken)]
+
+
+def _unusable(broken: discovery.Broken) -> Finding:
+    return Finding(
+        "problem",
+        broken.name,
+        f"left out: {broken.reason}",
+        "update or remove the package that publishes it; everything else works without it",
+        data={"state": "failed"},
+    )
 
 
 def _absent(
