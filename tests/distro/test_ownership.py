@@ -23,6 +23,8 @@ from conformance.discovery import programs
 from flowspan import semconv
 from flowspan.testing import FakeProvider
 
+pytestmark = pytest.mark.timeout(300)  # starts programs that import much
+
 
 class Program(NamedTuple):
     """A program of a client's user.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from owning import assert_counted_once, run  # type: ignore[import-not-found]
 
 from flowspan import semconv
 from flowspan.testing import FakeProvider
+
+pytestmark = pytest.mark.timeout(300)  # starts programs that import much
 
 RIVAL = """
 from functools import wraps
