@@ -30,6 +30,8 @@ from flowspan.testing import FakeProvider, Fault, Gate, Recording, Reply, record
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # CrewAI's, of itself
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # it closes no client
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 needs_async = pytest.mark.skipif(not HAS_ASYNC, reason="this version has no native coroutines")
 

@@ -34,6 +34,8 @@ from flowspan.testing import FakeProvider, RecordedSpans, Recording, record
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # CrewAI's, of itself
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # it closes no client
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 
