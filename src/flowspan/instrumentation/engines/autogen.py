@@ -1,4 +1,4 @@
-"""AutoGen 0.4 and later: the runs of teams; agents and tools are spans of its own, adopted."""
+"""AutoGen: the runs of teams; agents and tools are spans of its own, adopted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _name(call: Call) -> str:
 
 INTEGRATION: Final = Integration(
     "autogen",
-    requires="autogen-agentchat>=0.6",
+    requires="autogen-agentchat>=0.7.5",
     engine="autogen",
     patches=(
         Patch(

@@ -54,7 +54,7 @@ def _tool(call: Call) -> str:
 
 INTEGRATION: Final = Integration(
     "llamaindex",
-    requires="llama-index-workflows>=2",
+    requires="llama-index-workflows>=2.26",
     engine="llamaindex",
     patches=(
         Patch(target=_LOOP, label="agent", kind="agent", name=_name, when=_is_agent),

@@ -36,7 +36,7 @@ def _tool_request(call: Call) -> Attributes:
 
 INTEGRATION: Final = Integration(
     "openai-agents",
-    requires="openai-agents>=0.8",
+    requires="openai-agents>=0.24",
     engine="openai-agents",
     patches=(
         Patch(target="agents.run:AgentRunner.run", label="run", kind="run", name=_workflow),

@@ -54,7 +54,7 @@ _QUIET: Final = ("CallDeferred", "ApprovalRequired")
 
 INTEGRATION: Final = Integration(
     "pydantic-ai",
-    requires="pydantic-ai-slim>=1",
+    requires="pydantic-ai-slim>=2",
     engine="pydantic-ai",
     patches=(
         Patch(

@@ -25,7 +25,7 @@ def _step(call: Call) -> Attributes:
 
 INTEGRATION: Final = Integration(
     "smolagents",
-    requires="smolagents>=1.9",
+    requires="smolagents>=1.20",
     engine="smolagents",
     patches=(
         Patch(target=f"{_AGENT}.run", label="agent", kind="agent", name=_name),
