@@ -341,3 +341,21 @@ def test_a_forked_child_announces_only_what_is_its_own(running: Running) -> None
 
 def test_a_span_without_a_context_is_ignored(running: Running) -> None:
     running.processor.on_end(ReadableSpan("made by hand"))
+
+
+def test_a_run_in_a_span_that_another_provider_made_ends_when_it_ends(
+    running: Running, reading: Callable[[], Store]
+) -> None:
+    """Its parent is local and will never be here; only an open row tells that it goes on."""
+    theirs = TracerProvider().get_tracer("the program's").start_span("main")
+    run = running.tracer.start_span(
+        "run", set_span_in_context(theirs), attributes={semconv.KIND: "run"}
+    )
+    running.processor.force_flush()
+    assert reading().runs()[0].status == "running"
+
+    run.end()
+    running.provider.force_flush()
+
+    found = reading().runs()[0]
+    assert (found.status, found.open_spans) == ("ok", 0)

@@ -8,7 +8,6 @@ program being watched never does.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -207,7 +206,7 @@ class Store:
                 heads[trace_id] = list(self._rows(statements.earliest(trace_id), bounds))
         alive = self._alive(head for group in heads.values() for head in group)
         silence_ns = self._dialect.silence_ns
-        since_ns = math.inf if silence_ns is None else time.time_ns() - silence_ns
+        since_ns = None if silence_ns is None else time.time_ns() - silence_ns
         return [
             run_row(
                 trace,

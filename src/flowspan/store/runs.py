@@ -1,12 +1,13 @@
 """What became of a run, from the few of its rows that tell.
 
 A run is a trace.  Its root is the span without a parent, else one whose parent is in another
-process, else the earliest there is: then the root never came and the run was cut off.
+process, else the earliest there is.  Where open rows are kept and that trace has none, nothing
+of ours was cut off: then the parent is with another provider of the program's.  Else the root never
+came.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ def run_row(  # noqa: PLR0913 - all that is known
     passed_on: int,
     alive: frozenset[int],
     *,
-    silent_since_ns: float = math.inf,
+    silent_since_ns: float | None = None,
 ) -> RunRow:
     """One run.
 
@@ -65,11 +66,15 @@ def run_row(  # noqa: PLR0913 - all that is known
         totals: Its sums, by name.
         passed_on: How many of its failed spans failed because a child of theirs did.
         alive: Processes that live.
-        silent_since_ns: A trace that was heard of after this goes on, though nothing of it is open.
+        silent_since_ns: A trace that was heard of after this goes on, though nothing of it is open;
+            ``None`` where what is open is told.
     """
     root = min(heads, key=_rank)
     run = min((head for head in heads if head["kind"] == "run"), key=_begin, default=root)
-    status = _status(root, heads, alive, goes_on=trace["last_ns"] > silent_since_ns)
+    if silent_since_ns is None:
+        status = _status(root, heads, alive)
+    else:
+        status = _status_by_silence(root, goes_on=trace["last_ns"] > silent_since_ns)
     ended = status in {"ok", "error"}
     return RunRow(
         trace_id=trace["trace_id"],
@@ -100,9 +105,24 @@ def _begin(head: Row) -> tuple[int, str]:
     return head["start_ns"], head["span_id"]
 
 
-def _status(root: Row, heads: Sequence[Row], alive: frozenset[int], *, goes_on: bool) -> RunStatus:
-    is_root = root["parent_id"] is None or bool(root["parent_is_remote"])
-    if root["state"] == "done" and is_root:
-        return "error" if root["status"] == "error" else "ok"
-    lives = any(head["state"] == "open" and head["process_id"] in alive for head in heads)
-    return "running" if lives or goes_on else "interrupted"
+def _status(root: Row, heads: Sequence[Row], alive: frozenset[int]) -> RunStatus:
+    """What became of a run in a store that is told what begins."""
+    begun = [head for head in heads if head["state"] == "open"]
+    if root["state"] == "done" and (_is_root(root) or not begun):
+        return _ended(root)
+    return "running" if any(head["process_id"] in alive for head in begun) else "interrupted"
+
+
+def _status_by_silence(root: Row, *, goes_on: bool) -> RunStatus:
+    """What became of a run in a store that is told what ends."""
+    if _is_root(root):
+        return _ended(root)
+    return "running" if goes_on else "interrupted"
+
+
+def _is_root(head: Row) -> bool:
+    return head["parent_id"] is None or bool(head["parent_is_remote"])
+
+
+def _ended(root: Row) -> RunStatus:
+    return "error" if root["status"] == "error" else "ok"

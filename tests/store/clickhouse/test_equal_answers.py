@@ -174,11 +174,11 @@ def write_runs(both: Any) -> None:
     )
     served = command.span("serve", above=elsewhere, start=5, kind=SpanKind.SERVER)
     command.span("run", above=served, start=5, role="run", run_id="run-5", workflow="w2")
-    lost = NonRecordingSpan(
-        SpanContext(0xBBB << 100, 0xDEF, is_remote=False, trace_flags=TraceFlags(1))
+    away = NonRecordingSpan(
+        SpanContext(0xBBB << 100, 0xDEF, is_remote=True, trace_flags=TraceFlags(1))
     )
-    command.span("late", above=lost, start=7)
-    command.span("early", above=lost, start=6)
+    command.span("late", above=away, start=7, kind=SpanKind.SERVER)
+    command.span("early", above=away, start=6, kind=SpanKind.SERVER)
     command.told()
 
 
@@ -211,14 +211,17 @@ def test_lists_of_runs(both: Any) -> None:
     for name, wanted in FILTERS.items():
         assert embedded.runs(wanted) == database.runs(wanted), name
     assert len(database.runs()) == 6
-    assert [run.status for run in database.runs()] == [
-        "interrupted",
-        "ok",
-        "ok",
-        "ok",
-        "error",
-        "ok",
-    ]
+    assert [run.status for run in database.runs()] == ["ok", "ok", "ok", "ok", "error", "ok"]
+
+
+def test_only_a_store_with_open_rows_knows_that_a_local_parent_will_not_come(both: Any) -> None:
+    story = Told(both)
+    story.span("run", above=_parent(0xBBB << 100, is_remote=False), role="run", run_id="run-1")
+    story.told()
+    embedded, database = both.open()
+
+    assert [run.status for run in embedded.runs()] == ["ok"]
+    assert [run.status for run in database.runs()] == ["interrupted"]
 
 
 def test_the_same_question_asked_again(both: Any) -> None:
