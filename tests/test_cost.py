@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowspan import semconv
+from flowspan.cost import CostHook
 from flowspan.instrumentation.hooks import Outcome, Replay, Visit
 from flowspan.instrumentation.integration import Attributes, Integration, Patch
 from flowspan.semconv import Kind
@@ -78,6 +81,25 @@ def by_hand(calls: list[tuple[str, Usage]]) -> Decimal:
         ),
         Decimal(0),
     )
+
+
+def test_waiting_for_prices_does_not_move_the_tokens_past_the_calls_end(
+    agent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call ends when it has its answer; what is found out afterwards was known then."""
+    priced = CostHook.after
+
+    def held_up(hook: CostHook, visit: Visit, outcome: Outcome) -> Attributes | None:
+        time.sleep(0.01)
+        return priced(hook, visit, outcome)
+
+    monkeypatch.setattr(CostHook, "after", held_up)
+    recording = recorded(agent, [("gpt-4o-mini", Usage(input_tokens=3))])
+
+    call = recording.spans.one("chat gpt-4o-mini")
+    (counted,) = call.events
+    assert counted.name == semconv.EVENT_TOKENS_COUNTED
+    assert counted.timestamp == call.end_time
 
 
 tokens = st.integers(0, 200_000)

@@ -243,11 +243,13 @@ class CallFrame:
         except Exception as error:  # noqa: BLE001 - no mapping, or a hostile one
             swallow(f"{self.site.place} attributes", error)
 
-    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
-        """Add an event now; without effect after the end."""
+    def event(
+        self, name: str, attributes: Attributes = NOTHING, timestamp: int | None = None
+    ) -> None:
+        """Add an event, at the present time unless said; without effect after the end."""
         if self.ended:
             return
-        recorded = self._event_log().add(name, attributes)
+        recorded = self._event_log().add(name, attributes, timestamp)
         outlet = self.site.machine.outlet
         if outlet.to_log:
             outlet.log(recorded, self.materialise())

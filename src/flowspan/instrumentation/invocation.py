@@ -328,7 +328,9 @@ class Invocation(CallFrame):
             self._take(guarded(f"{type(hook).__name__}.after", hook.after, self, outcome))
         if counted is not None:
             cost = self.attributes.get(semconv.COST_USD)
-            self.event(semconv.EVENT_TOKENS_COUNTED, {**counted, semconv.COST_USD: cost})
+            told = {**counted, semconv.COST_USD: cost}
+            # Finding the price may have taken a while: that is not the call's time.
+            self.event(semconv.EVENT_TOKENS_COUNTED, told, self.started_ns + duration_ns)
         try:
             accounting.ended(self, usage, error, duration_ns)
         except Exception as trouble:  # noqa: BLE001 - the span ends all the same
