@@ -28,8 +28,8 @@ run story                  ━━━━━━━━━━━━━━━━━�
       └╴✗ tool search                  ███                 1.00 s  1.00 s
           TimeoutError: too slow
 
-? marks model calls of unknown price, which are in no sum; give their prices in a file named by
-FLOWSPAN_PRICES"""  # noqa: RUF001 - multiplication signs
+? marks model calls without a price, which are in no sum: they ended before the price lists were
+loaded, or no list has their price; a file named by FLOWSPAN_PRICES can give it"""  # noqa: RUF001 - multiplication signs
 
 NOW = 1_795_151_574_000_000_000
 

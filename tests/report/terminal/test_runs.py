@@ -51,7 +51,7 @@ def test_runs(run_row: Any, screen: Any) -> None:
     assert "! interrupted" in shown[5]
     assert "…" in shown[5]
     assert shown[5].endswith("$1,234.50")
-    assert shown[7].startswith("? marks model calls of unknown price")
+    assert shown[7].startswith("? marks model calls without a price")
 
 
 @pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 90, 100, 120, 180])

@@ -13,8 +13,8 @@ UNKNOWN_REST: Final = " +?"
 """After a sum to which calls of unknown price would have to be added."""
 
 UNKNOWN_PRICE_NOTE: Final = (
-    "? marks model calls of unknown price, which are in no sum; "
-    "give their prices in a file named by FLOWSPAN_PRICES"
+    "? marks model calls without a price, which are in no sum: they ended before the price lists "
+    "were loaded, or no list has their price; a file named by FLOWSPAN_PRICES can give it"
 )
 
 
