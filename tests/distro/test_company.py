@@ -88,6 +88,28 @@ def test_a_provider_of_the_programs_own_gets_the_store_as_well(place: Any) -> No
     assert sorted(place.stored()) == sorted([*TREE, ("mine", "done")])
 
 
+def test_a_provider_that_the_program_sets_second_is_told_so_and_its_runs_end(place: Any) -> None:
+    program = """
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = TracerProvider()
+    trace.set_tracer_provider(provider)
+    assert trace.get_tracer_provider() is not provider
+
+    from ownengine import Engine
+    with provider.get_tracer("mine").start_as_current_span("mine"):
+        print(Engine().run(2))
+    """
+    result = place.run(program)
+
+    assert result.stdout == "[0, 2]\n"
+    assert result.stderr == "Overriding of current TracerProvider is not allowed\n"
+    assert place.stored() == TREE
+    (found,) = place.flowspan("runs", "--json")["runs"]
+    assert found["status"] == "ok"
+
+
 def test_spans_of_the_programs_own_inside_a_run_carry_its_id(place: Any, sink: Any) -> None:
     program = """
     from ownengine import Engine
