@@ -17,8 +17,8 @@ from benchmarks.telemetry import Telemetry
 from benchmarks.tracing import once
 from benchmarks.work import NODE, STEP
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.spanarguments import everything
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.arguments import everything
+from flowspan.instrumentation.spanmap.loading import load_map
 
 MAPPED: Final = "flowspan, span map"
 ROWS: Final = "flowspan, rows"

@@ -188,7 +188,7 @@ class Assembly:
     def _mapped(self) -> Iterator[Integration]:
         if self.settings.map_path is None:
             return
-        from flowspan.instrumentation.spanmap import load_map  # noqa: PLC0415 - few have a map
+        from flowspan.instrumentation.spanmap.loading import load_map  # noqa: PLC0415 - few have a map
 
         integration, problems = load_map(self.settings.map_path)
         for problem in problems:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowspan.instrumentation.spanschema import schema
+from flowspan.instrumentation.spanmap.schema import schema
 
 PROGRAM = """
 def run(topic):

@@ -16,7 +16,7 @@ from langgraph_kit import INTEGRATIONS, attributes, events
 from pydantic import BaseModel
 
 from flowspan import semconv
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.testing import Recording, record
 
 

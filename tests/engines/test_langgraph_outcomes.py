@@ -14,7 +14,7 @@ from langgraph.types import Command
 from flowspan import semconv
 from flowspan.instrumentation.engines.langgraph import INTEGRATION
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.testing import record
 
 RULES = """

@@ -10,7 +10,7 @@ import pytest
 
 from flowspan import semconv
 from flowspan.instrumentation.engines.pocketflow import INTEGRATION
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.testing import record
 
 RULES = """

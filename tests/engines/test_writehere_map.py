@@ -23,7 +23,7 @@ from flowspan import semconv
 from flowspan.config import Detail
 from flowspan.instrumentation.discovery import built_in
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.instrumentation.threads import ThreadContext
 from flowspan.store.queries import open_store
 from flowspan.store.records import SpanRow

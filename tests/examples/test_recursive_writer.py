@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.testing import Ledger
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowspan.errors import ConfigurationError
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.mapping.checking import check
 from flowspan.mapping.drafting import draft
 from flowspan.report.findings import problems

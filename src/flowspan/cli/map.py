@@ -68,6 +68,6 @@ def suggest(*, modules: tuple[str, ...], python: Path | None) -> None:
 @map.command()
 def schema() -> None:
     """Print the JSON Schema of span maps, for editors."""
-    from flowspan.instrumentation.spanschema import SCHEMA_FILE  # noqa: PLC0415 - as above
+    from flowspan.instrumentation.spanmap.schema import SCHEMA_FILE  # noqa: PLC0415 - as above
 
     click.echo(SCHEMA_FILE.read_text("utf-8"), nl=False)

@@ -19,7 +19,7 @@ from flowspan.foreign import disabled_integrations, owned
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.integration import Integration
 from flowspan.instrumentation.mainwatch import MAIN
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.launcher import without_hook
 from flowspan.report.findings import Finding
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flowspan.config import VARIABLES, Settings
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.pricing import load_overrides, override_files
 from flowspan.report.findings import Finding
 from flowspan.store.clickhouse.address import without_password

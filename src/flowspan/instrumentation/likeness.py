@@ -17,7 +17,7 @@ from decimal import Decimal
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, NamedTuple
 
-from flowspan.instrumentation.spanstate import ATOMS, contents_of, some_of
+from flowspan.instrumentation.states import ATOMS, contents_of, some_of
 
 
 class Reach(NamedTuple):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowspan.instrumentation.frame import CallFrame
     from flowspan.instrumentation.integration import Attributes, Call, Event
     from flowspan.instrumentation.machine import Site
-    from flowspan.instrumentation.spanstate import Looked
+    from flowspan.instrumentation.states import Looked
 
 
 class Remark:

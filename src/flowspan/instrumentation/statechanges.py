@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowspan import semconv
-from flowspan.instrumentation.spanstate import (
+from flowspan.instrumentation.states import (
     NOTHING_SEEN,
     Change,
     Looked,

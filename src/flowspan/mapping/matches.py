@@ -24,8 +24,8 @@ from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.mainwatch import MAIN
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher, RowStatus
-from flowspan.instrumentation.spanmap import MapFile, MappedRow
-from flowspan.instrumentation.spanpaths import ROOTS, TABLES
+from flowspan.instrumentation.spanmap.loading import MapFile, MappedRow
+from flowspan.instrumentation.spanmap.paths import ROOTS, TABLES
 from flowspan.instrumentation.wrapped import Wrapped
 from flowspan.mapping.answering import answer, import_module, import_script, nearest
 from flowspan.mapping.copies import copies_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowspan.errors import ConfigurationError
 from flowspan.instrumentation import discovery
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 
 if TYPE_CHECKING:
     from flowspan.instrumentation.integration import Integration

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 
 PROGRAM = """
 from enum import Enum

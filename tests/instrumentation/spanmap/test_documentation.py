@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flowspan.instrumentation.spanmap import load_map
-from flowspan.instrumentation.spanpaths import FUNCTIONS, ROOTS
-from flowspan.instrumentation.spanschema import schema
-from flowspan.instrumentation.spanvalues import TESTS
+from flowspan.instrumentation.spanmap.loading import load_map
+from flowspan.instrumentation.spanmap.paths import FUNCTIONS, ROOTS
+from flowspan.instrumentation.spanmap.schema import schema
+from flowspan.instrumentation.spanmap.values import TESTS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "span-maps.md").read_text("utf-8")
 MAPS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

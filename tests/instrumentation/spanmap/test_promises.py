@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 
 from flowspan import semconv
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing import RecordedSpans, record
 

@@ -13,7 +13,7 @@ import pytest
 
 from flowspan import semconv
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.spanmap import load_map
+from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.testing import RecordedSpans, record
 
 PROGRAM = """

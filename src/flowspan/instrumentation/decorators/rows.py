@@ -8,8 +8,8 @@ from flowspan import semconv
 from flowspan.instrumentation.decorators.sayings import Named, Saying, understood
 from flowspan.instrumentation.integration import Attributes, Call, Event, Integration, Patch
 from flowspan.instrumentation.machine import Site
-from flowspan.instrumentation.spanarguments import everything
-from flowspan.instrumentation.spanpaths import Scope
+from flowspan.instrumentation.spanmap.arguments import everything
+from flowspan.instrumentation.spanmap.paths import Scope
 from flowspan.instrumentation.wrappers import wrapper_for
 from flowspan.safety import swallow
 

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
-from flowspan.instrumentation.spanpaths import ROOTS, Path, PathError, parse_path
-from flowspan.instrumentation.spanvalues import Value, parse_value
+from flowspan.instrumentation.spanmap.paths import ROOTS, Path, PathError, parse_path
+from flowspan.instrumentation.spanmap.values import Value, parse_value
 
 if TYPE_CHECKING:
     from flowspan.instrumentation.decorators.marks import Mark

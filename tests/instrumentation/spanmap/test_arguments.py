@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowspan.instrumentation.integration import Call
-from flowspan.instrumentation.spanarguments import argument
+from flowspan.instrumentation.spanmap.arguments import argument
 
 
 class Engine:

@@ -20,11 +20,17 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.integration import Integration, OutcomeRule, Patch
-from flowspan.instrumentation.spancompiler import RowCompiler
-from flowspan.instrumentation.spanlines import Location, line_of, toml_lines, yaml_lines, yaml_twice
-from flowspan.instrumentation.spanoutcomes import parse_outcome
-from flowspan.instrumentation.spanpaths import TABLES
-from flowspan.instrumentation.spanschema import Problem, check
+from flowspan.instrumentation.spanmap.compiler import RowCompiler
+from flowspan.instrumentation.spanmap.lines import (
+    Location,
+    line_of,
+    toml_lines,
+    yaml_lines,
+    yaml_twice,
+)
+from flowspan.instrumentation.spanmap.outcomes import parse_outcome
+from flowspan.instrumentation.spanmap.paths import TABLES
+from flowspan.instrumentation.spanmap.schema import Problem, check
 
 _YAML_ENDINGS: Final = frozenset({".yaml", ".yml"})
 _PARTS: Final = {"rows": "row", "outcomes": "rule", TABLES: "table"}

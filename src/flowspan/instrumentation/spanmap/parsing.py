@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from flowspan.instrumentation.spanlines import Location
-from flowspan.instrumentation.spanpaths import NO_TABLES, Path, PathError, Tables, parse_path
-from flowspan.instrumentation.spanschema import Problem
-from flowspan.instrumentation.spanvalues import (
+from flowspan.instrumentation.spanmap.lines import Location
+from flowspan.instrumentation.spanmap.paths import NO_TABLES, Path, PathError, Tables, parse_path
+from flowspan.instrumentation.spanmap.schema import Problem
+from flowspan.instrumentation.spanmap.values import (
     OF_TWO_PATHS,
     Condition,
     Value,

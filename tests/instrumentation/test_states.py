@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowspan.instrumentation.spanstate import (
+from flowspan.instrumentation.states import (
     LONG,
     MOST_KEYS,
     MOST_NAMES,

@@ -34,8 +34,8 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.integration import Call
-from flowspan.instrumentation.spanarguments import Around, NamedArguments, argument
-from flowspan.instrumentation.spanstate import name_of, parts
+from flowspan.instrumentation.spanmap.arguments import Around, NamedArguments, argument
+from flowspan.instrumentation.states import name_of, parts
 
 MOST_ITEMS: Final = 100
 """How many items ``[*]`` and ``keys`` list."""

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from flowspan import semconv
 from flowspan.instrumentation.integration import Patch
-from flowspan.instrumentation.spanevents import SHORTHANDS
-from flowspan.instrumentation.spanschema import CHECKS, NOTES, check, schema
-from flowspan.instrumentation.spanvalues import TESTS
+from flowspan.instrumentation.spanmap.events import SHORTHANDS
+from flowspan.instrumentation.spanmap.schema import CHECKS, NOTES, check, schema
+from flowspan.instrumentation.spanmap.values import TESTS
 from flowspan.usage import Usage
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from flowspan.instrumentation.spanlines import Location
+from flowspan.instrumentation.spanmap.lines import Location
 
 SCHEMA_FILE: Final = Path(__file__).with_name("spanmap.schema.json")
 """The schema that is published for editors."""

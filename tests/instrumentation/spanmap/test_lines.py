@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowspan.instrumentation.spanlines import Location, line_of, toml_lines, yaml_lines
+from flowspan.instrumentation.spanmap.lines import Location, line_of, toml_lines, yaml_lines
 
 EXAMPLE = '''\
 # [rows] in a comment

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 
 from flowspan.instrumentation.integration import Call
-from flowspan.instrumentation.spanpaths import MOST_ITEMS, PathError, Scope
-from flowspan.instrumentation.spanvalues import (
+from flowspan.instrumentation.spanmap.paths import MOST_ITEMS, PathError, Scope
+from flowspan.instrumentation.spanmap.values import (
     attribute_value,
     parse_condition,
     parse_value,

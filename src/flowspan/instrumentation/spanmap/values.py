@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from flowspan.instrumentation.integration import AttributeValue
-from flowspan.instrumentation.spanpaths import (
+from flowspan.instrumentation.spanmap.paths import (
     MOST_ITEMS,
     NO_TABLES,
     Path,

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flowspan import semconv
-from flowspan.instrumentation.spanevents import (
+from flowspan.instrumentation.spanmap.events import (
     SHORTHANDS,
     EventRule,
     StateWatch,
     TransitionWatch,
     Watch,
 )
-from flowspan.instrumentation.spanlines import Location
-from flowspan.instrumentation.spanparsing import Moment, Parsing, listed
-from flowspan.instrumentation.spanpaths import NO_TABLES, Path, Tables, parse_path
-from flowspan.instrumentation.spanrows import Failure, Row
-from flowspan.instrumentation.spanvalues import Value
+from flowspan.instrumentation.spanmap.lines import Location
+from flowspan.instrumentation.spanmap.parsing import Moment, Parsing, listed
+from flowspan.instrumentation.spanmap.paths import NO_TABLES, Path, Tables, parse_path
+from flowspan.instrumentation.spanmap.rows import Failure, Row
+from flowspan.instrumentation.spanmap.values import Value
 
 _PLAIN: Final = ("target", "label", "operation", "detail", "subclasses", "script", "optional")
 _LISTS: Final = ("names", "quiet")

@@ -5,7 +5,7 @@ begins on a line of its own and is a TOML document by itself, and no statement t
 end of a line is one.  So the shortest run of lines that ``tomllib`` accepts is one statement, and
 what it says is found by parsing it alone: the parser is ``tomllib``'s own, strings, comments and
 brackets included.  It is asked only when there is something to complain about.  What stands inside
-a value is found by ``spaninline``.
+a value is found by ``inline``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from flowspan.instrumentation.spaninline import places_in
+from flowspan.instrumentation.spanmap.inline import places_in
 
 Location = tuple[str | int, ...]
 """Where something stands in the data: keys and indexes from the top, as ``("rows", 2, "kind")``."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flowspan.instrumentation.integration import Call, Judged, OutcomeRule
-from flowspan.instrumentation.spanlines import Location
-from flowspan.instrumentation.spanparsing import Moment, Parsing
-from flowspan.instrumentation.spanpaths import NO_TABLES, Scope, Tables
-from flowspan.instrumentation.spanrows import OTHER
-from flowspan.instrumentation.spanschema import Problem
-from flowspan.instrumentation.spanvalues import Condition, Value
+from flowspan.instrumentation.spanmap.lines import Location
+from flowspan.instrumentation.spanmap.parsing import Moment, Parsing
+from flowspan.instrumentation.spanmap.paths import NO_TABLES, Scope, Tables
+from flowspan.instrumentation.spanmap.rows import OTHER
+from flowspan.instrumentation.spanmap.schema import Problem
+from flowspan.instrumentation.spanmap.values import Condition, Value
 
 _KNOWN: Final = frozenset({"result", "state"})
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowspan.instrumentation.integration import Call
-from flowspan.instrumentation.spanpaths import (
+from flowspan.instrumentation.spanmap.paths import (
     FUNCTIONS,
     MOST_CHARACTERS,
     MOST_ITEMS,

@@ -8,10 +8,10 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from flowspan import semconv
 from flowspan.instrumentation.integration import Call, Event
-from flowspan.instrumentation.spanpaths import Path, Scope
-from flowspan.instrumentation.spanstate import NOTHING_SEEN, Looked, compare, look
-from flowspan.instrumentation.spanvalues import Condition, Value, attribute_value
+from flowspan.instrumentation.spanmap.paths import Path, Scope
+from flowspan.instrumentation.spanmap.values import Condition, Value, attribute_value
 from flowspan.instrumentation.statechanges import changed
+from flowspan.instrumentation.states import NOTHING_SEEN, Looked, compare, look
 
 Moment = Literal["before", "after", "failure"]
 Span = Literal["own", "enclosing", "run", "step", "node", "agent"]

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from flowspan.instrumentation.integration import Attributes, Call, Detail, Event, Patch
-from flowspan.instrumentation.spanarguments import everything
-from flowspan.instrumentation.spanevents import EventRule, Moment, Placed, Watch
-from flowspan.instrumentation.spanpaths import Path, Scope, parse_path
-from flowspan.instrumentation.spanvalues import Condition, Value
+from flowspan.instrumentation.spanmap.arguments import everything
+from flowspan.instrumentation.spanmap.events import EventRule, Moment, Placed, Watch
+from flowspan.instrumentation.spanmap.paths import Path, Scope, parse_path
+from flowspan.instrumentation.spanmap.values import Condition, Value
 from flowspan.semconv import Kind
 from flowspan.usage import Usage
 
