@@ -136,3 +136,19 @@ def test_loops(trace: Any) -> None:
         Loop(node="review", rounds="5"),
         Loop(node="?", rounds="?"),
     )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "remarks"),
+    [
+        ({"flowspan.resumed": True}, ("resumed",)),
+        ({"flowspan.interruption": "GraphInterrupt"}, ("ended by GraphInterrupt",)),
+        ({"flowspan.stream.abandoned": True}, ("stream not read to its end",)),
+        ({"flowspan.resumed": False, "flowspan.stream.abandoned": False}, ()),
+    ],
+)
+def test_remarks(trace: Any, attributes: dict[str, Any], remarks: tuple[str, ...]) -> None:
+    """What went on from another run, or ended early without an error, says so."""
+    trace.span(attrs=attributes)
+
+    assert tell(trace.rows[0]).remarks == remarks

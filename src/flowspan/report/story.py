@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flowspan import semconv
+from flowspan.report.reason import reason
 from flowspan.store.records import SpanRow
 
 END: Final = "end"
@@ -75,6 +76,7 @@ class Story:
     states: tuple[States, ...] = ()
     routes: tuple[Route, ...] = ()
     loops: tuple[Loop, ...] = ()
+    remarks: tuple[str, ...] = ()
     error: str | None = None
 
 
@@ -85,6 +87,7 @@ def tell(span: SpanRow) -> Story:
         states=_states(span),
         routes=_routes(span),
         loops=_loops(span),
+        remarks=tuple(_remarks(span)),
         error=_error(span),
     )
 
@@ -144,6 +147,16 @@ def _loops(span: SpanRow) -> tuple[Loop, ...]:
     )
 
 
+def _remarks(span: SpanRow) -> Iterator[str]:
+    """How a span began and ended where that is neither as usual nor an error."""
+    if span.attrs.get(semconv.RESUMED):
+        yield "resumed"
+    if interruption := _text(span.attrs, semconv.INTERRUPTION):
+        yield f"ended by {interruption}"
+    if span.attrs.get(semconv.STREAM_ABANDONED):
+        yield "stream not read to its end"
+
+
 def _error(span: SpanRow) -> str | None:
     if span.status != "error":
         return None
@@ -152,9 +165,7 @@ def _error(span: SpanRow) -> str | None:
         if event.name == semconv.EVENT_EXCEPTION:
             kind = kind or _text(event.attrs, "exception.type") or ""
             message = message or _text(event.attrs, "exception.message") or ""
-    if kind in message:
-        kind = ""
-    words = f"{kind}: {message}" if kind and message else kind or message or "failed"
+    words = reason(kind, message) or "failed"
     return f"status {words}" if words.isdecimal() else words
 
 

@@ -162,6 +162,29 @@ def test_failed_run(trace: Any, run_row: Any, screen: Any) -> None:
     assert shown[2] == r"  Boom: no\nmore"
 
 
+def test_class_of_an_error_is_told_once(trace: Any, run_row: Any, screen: Any) -> None:
+    """A message that names the class needs no class before it."""
+    trace.span("run", 0, 10, kind="run", status="error")
+    failed = {"status": "error", "error_type": "Boom", "error_message": "Boom: no"}
+
+    assert _shown(trace, run_row, screen, run=failed)[2] == "  Boom: no"
+
+
+def test_interruption(trace: Any, run_row: Any, screen: Any) -> None:
+    """A pause is told at the top and where it arose, and not on every span between."""
+    paused = {"flowspan.interruption": "GraphInterrupt"}
+    run = trace.span("run", 0, 10, kind="run", attrs={**paused, "flowspan.resumed": True})
+    step = trace.span("step", 1, 10, run, kind="step", attrs=paused)
+    trace.span("node", 2, 10, step, kind="node", attrs=paused)
+
+    shown = _shown(trace, run_row, screen)
+
+    assert [line.strip(" │") for line in shown if "Interrupt" in line] == [
+        "resumed · ended by GraphInterrupt",
+        "ended by GraphInterrupt",
+    ]
+
+
 def test_what_is_open(trace: Any, run_row: Any, screen: Any) -> None:
     """What is open or was cut off is marked at its name and its bar, the innermost below it too."""
     run = trace.span("run", 0, None, kind="run")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from flowspan.report import amounts
+from flowspan.report.reason import reason
 from flowspan.report.summary import Invocation
 from flowspan.report.terminal import colours, facts
 from flowspan.report.terminal.header import SHORT_ID, status_sign
@@ -56,7 +57,7 @@ def _run(run: RunRow, surface: Surface) -> Iterator[Text]:
     name.append(surface.cut(surface.plain(run.workflow or run.name), surface.width // 2), "bold")
     yield name.append(f" {run.status}", colour)
     yield surface.own(amounts.duration(run.duration_ns))
-    error = ": ".join(part for part in (run.error_type, run.error_message) if part)
+    error = reason(run.error_type, run.error_message)
     if run.status == "error" and error:
         yield surface.shortened(surface.text(error, colours.FAILED), surface.width - 2)
 

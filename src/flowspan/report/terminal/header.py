@@ -8,6 +8,7 @@ from typing import Final
 from rich.text import Text
 
 from flowspan.report import amounts
+from flowspan.report.reason import reason
 from flowspan.report.summary import ModelUse
 from flowspan.report.terminal import colours, facts
 from flowspan.report.terminal.surface import Surface
@@ -40,9 +41,9 @@ def lines(
     quiet = (surface.own(fact, colours.QUIET) for fact in _totals(run, tree))
     yield from surface.facts(quiet, indent=_INDENT)
     yield from surface.facts(_models(models, surface), indent=_INDENT)
-    if run.status == "error" and (run.error_type or run.error_message):
-        reason = ": ".join(part for part in (run.error_type, run.error_message) if part)
-        words = surface.cut(surface.plain(reason), surface.width - _INDENT)
+    error = reason(run.error_type, run.error_message)
+    if run.status == "error" and error:
+        words = surface.cut(surface.plain(error), surface.width - _INDENT)
         yield surface.own(" " * _INDENT + words, colours.FAILED)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from rich.text import Text
 
 from flowspan.report import amounts
+from flowspan.report.reason import reason
 from flowspan.report.terminal import colours, facts, table
 from flowspan.report.terminal.header import SHORT_ID, status_sign
 from flowspan.report.terminal.surface import Surface
@@ -28,7 +29,7 @@ def lines(runs: Sequence[RunRow], surface: Surface, *, now_ns: int) -> Iterator[
     yield from head
     for run, row in zip(runs, rows, strict=True):
         yield from row
-        error = ": ".join(part for part in (run.error_type, run.error_message) if part)
+        error = reason(run.error_type, run.error_message)
         if run.status == "error" and error:
             words = f"{' ' * SHORT_ID}  {surface.glyphs.corner}"
             line = surface.own(words, colours.QUIET)

@@ -38,7 +38,7 @@ def lines(node: TreeNode, surface: Surface) -> Iterator[Text]:
         words = _MEANING[node.mark].format(parent=node.span.parent_id)
         yield surface.text(words, colours.QUIET if node.mark == "remote" else colours.WARNING)
     known = [*_states(story, surface), *_prompts(node, story, surface), *_routes(story, surface)]
-    known += [*_loops(story, surface), *_rest(node, surface)]
+    known += [*_loops(story, surface), *_remarks(node, story, surface), *_rest(node, surface)]
     if known:
         yield _separated(known, surface)
     if story.error is not None and began_here(node):
@@ -116,6 +116,18 @@ def _loops(story: Story, surface: Surface) -> list[Text]:
     return [
         surface.own(f"a loop? {surface.plain(loop.node)}, {loop.rounds} rounds", colours.WARNING)
         for loop in story.loops
+    ]
+
+
+def _remarks(node: TreeNode, story: Story, surface: Surface) -> list[Text]:
+    """How it began and ended: told at the top, and where it arose, and not on what is between."""
+    passed_on: set[str] = set()
+    if story.remarks and node.parent is not None:
+        passed_on = {remark for child in node.children for remark in tell(child.span).remarks}
+    return [
+        surface.own(surface.plain(remark), colours.QUIET)
+        for remark in story.remarks
+        if remark not in passed_on
     ]
 
 
