@@ -282,6 +282,16 @@ def test_an_id_that_is_meant_exactly_wins(story: Story, reading: Callable[[], St
     assert reading().find_run("r").name == "a"
 
 
+def test_a_node_that_was_called_alone_is_found_by_its_run_id(
+    story: Story, reading: Callable[[], Store]
+) -> None:
+    """It is in the list of runs, with an id, though no span of it is a run."""
+    story.span("a", trace=1, kind="node", run_id="alone-1").told()
+
+    assert reading().find_run("alone-1").name == "a"
+    assert reading().find_run("alone").name == "a"
+
+
 def test_what_means_no_run_or_several_is_said(
     story: Story, reading: Callable[[], Store], path: Path
 ) -> None:

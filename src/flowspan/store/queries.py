@@ -185,7 +185,9 @@ class Store:
         exactly = self._rows(statements.named(traces, name, exactly=True).limit(1))
         if exactly or not name:
             return exactly
-        return self._rows(statements.named(traces, name, exactly=False).limit(_MOST_NAMED))
+        return self._rows(
+            statements.named(traces, name, exactly=False).limit(_MOST_NAMED)
+        ) or self._rows(statements.named_by_root(traces, name, exactly=False).limit(_MOST_NAMED))
 
     def _described(self, traces: Sequence[Row]) -> list[RunRow]:
         """What became of these traces; one that was deleted meanwhile is left out."""

@@ -108,6 +108,14 @@ def named(traces: sa.TableClause, name: str, *, exactly: bool) -> Select:
     return newest_first(traces).where(traces.c.trace_id.in_(by_run) | sa.and_(*by_trace))
 
 
+def named_by_root(traces: sa.TableClause, name: str, *, exactly: bool) -> Select:
+    """The same by the id that a root carries which is no run: a node that was called alone."""
+    by_root = sa.select(spans.c.trace_id).where(
+        _IS_ROOT, *_begins(spans.c.run_id, name, exactly=exactly)
+    )
+    return newest_first(traces).where(traces.c.trace_id.in_(by_root))
+
+
 def _begins(
     column: sa.ColumnElement[Any], text: str, *, exactly: bool
 ) -> tuple[sa.ColumnElement[bool], ...]:
