@@ -163,8 +163,20 @@ def test_rows_for_a_script_and_rules_alone_are_no_loss() -> None:
 
     assert found.level == "ok"
     assert found.text == (
-        "1 wait for a script: ask flowspan map check --script; 1 rules of outcomes"
+        "1 wait for a script: ask flowspan map check --script; 1 rule of outcomes"
     )
+
+
+def test_a_reason_that_rows_share_is_told_once() -> None:
+    """A module that cannot be imported is one thing to fix, whatever the number of its rows."""
+    rows = [
+        {"target": f"m:f{n}", "state": "missing", "optional": False, "detail": "m is broken"}
+        for n in range(5)
+    ]
+
+    found = integrations._judged(Integration("map:x", "", ()), "", rows)
+
+    assert found.text == "0 of 5 rows apply; m is broken"
 
 
 def test_many_lost_rows() -> None:

@@ -96,6 +96,21 @@ def test_map(tmp_path: Path) -> None:
     (_, found) = _findings(FLOWSPAN_MAP=str(bad))
     assert found.level == "problem"
     assert str(bad) in found.text
+    assert found.remedy == ""
+
+
+def test_map_with_one_wrong_row(tmp_path: Path) -> None:
+    """The rows that can be used are used."""
+    path = tmp_path / "map.toml"
+    path.write_text(
+        '[[rows]]\ntarget = "house:Flow.run"\nkind = "run"\n'
+        '[[rows]]\ntarget = "house:Flow.stop"\nkind = "rnu"\n'
+    )
+
+    (wrong, right) = _findings(FLOWSPAN_MAP=str(path))[-2:]
+
+    assert (wrong.level, wrong.remedy) == ("problem", "the other rows of the map work")
+    assert right.text == f"{path}: 1 rows"
 
 
 def test_prices(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from flowspan.instrumentation.integration import Integration
 from flowspan.instrumentation.mainwatch import MAIN
 from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.launcher import without_hook
+from flowspan.report import amounts
 from flowspan.report.findings import Finding
 
 Rows = Sequence[Mapping[str, Any]]
@@ -150,15 +151,18 @@ def _judged(integration: Integration, installed: str, rows: Rows | str) -> Findi
     if scripts:
         remarks.append(f"{len(scripts)} wait for a script: ask flowspan map check --script")
     if integration.outcomes:
-        remarks.append(f"{len(integration.outcomes)} rules of outcomes")
+        remarks.append(
+            amounts.count(len(integration.outcomes), "rule of outcomes", "rules of outcomes")
+        )
     if len(lost) > len(needed):
         remarks.append(f"{len(lost) - len(needed)} optional: no such target in this version")
     untested = not _is_tested(integration, installed)
     if untested:
         remarks.append(f"untested: tests cover {integration.requires}")
-    remarks += [row["detail"] for row in needed[:_LOST_SHOWN]]
-    if len(needed) > _LOST_SHOWN:
-        remarks.append(f"{len(needed) - _LOST_SHOWN} more")
+    reasons = list(dict.fromkeys(row["detail"] for row in needed))
+    remarks += reasons[:_LOST_SHOWN]
+    if len(reasons) > _LOST_SHOWN:
+        remarks.append(f"{len(reasons) - _LOST_SHOWN} more")
     is_lost = bool(needed) or (bool(rows) and not applied)
     is_odd = untested or applied < len(rows) / 2
     return Finding(

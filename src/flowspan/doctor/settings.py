@@ -65,8 +65,9 @@ def _map(wanted: Settings) -> Iterator[Finding]:
     if wanted.map_path is None:
         return
     integration, wrong = load_map(wanted.map_path)
+    remedy = "the other rows of the map work" if integration is not None else ""
     for problem in wrong:
-        yield Finding("problem", "span map", problem, "the other rows of the map work")
+        yield Finding("problem", "span map", problem, remedy)
     if integration is not None:
         rows = len(integration.patches)
         yield Finding("ok", "span map", f"{wanted.map_path}: {rows} rows", data={"rows": rows})
