@@ -85,6 +85,31 @@ class Critic(Agent):
         pass
 
 
+class Job:
+    def __init__(self, key):
+        self.key = key
+
+
+class Worker:
+    def act(self, job, memory):
+        raise NotImplementedError
+
+
+class Digger(Worker):
+    def act(self, job, memory):
+        pass
+
+
+class Carrier(Worker):
+    def act(self, job, memory):
+        pass
+
+
+class Shift:
+    def update_status(self, task: Task, status):
+        task.status = status
+
+
 def make_plan(goal):
     pass
 
@@ -142,6 +167,14 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "choose_prompt_name": {"prompt": {"name": "{result}"}},
     "build_user_prompt": {"prompt_text": {"text": "result", "variables": "{keys(values)}"}},
     "Template.fill": {"prompt_text": {"text": "result", "variables": "{keys(values)}"}},
+    "Worker.act": {
+        "kind": "node",
+        "subclasses": True,
+        "name": "{type(self)}",
+        "id": "{job.key}",
+        "state": "memory",
+    },
+    "Shift.update_status": {"transition": {"watch": "task.status", "id": "{task.key}"}},
     "Engine.next_task": {"route": {"to": "{result}"}},
     "Task.set_status": {"transition": {"watch": "self.status", "id": "{self.key}"}},
 }

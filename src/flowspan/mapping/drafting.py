@@ -104,7 +104,7 @@ def _subject(function: Function) -> Lines:
         yield "name", f"{{{action}}}"
     elif name is not None:
         yield "name", f"{{{'.'.join(name)}}}"
-    elif _is_node(function):
+    elif _is_node(function) or function.data["overridden"]:
         yield "name", "{type(self)}"
     if node_id is not None:
         yield "id", f"{{{'.'.join(node_id)}}}"
@@ -167,10 +167,15 @@ def _route(_function: Function, _engine: str) -> Lines:
 
 
 def _transition(function: Function, _engine: str) -> Lines:
-    found = {"watch": f"self.{function.status}"}
-    node_id = next((one for one in _IDS if one in function.data["attributes"]), None)
+    holder = function.data["holders"].get(function.status)
+    owner = holder if holder in function.parameters else "self"
+    known = function.data["attributes"]
+    if owner != "self":
+        known = function.data["subjects"].get(owner, [])
+    found = {"watch": f"{owner}.{function.status}"}
+    node_id = next((one for one in _IDS if one in known), None)
     if node_id is not None:
-        found["id"] = f"{{self.{node_id}}}"
+        found["id"] = f"{{{owner}.{node_id}}}"
     yield "transition", found
 
 

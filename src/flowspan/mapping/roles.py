@@ -59,6 +59,7 @@ class Rule:
         modules: The last part of its module's name.
         parameters: Parameters of which it has one.
         moves: True for those that set a status.
+        overridden: True for methods that several classes override.
     """
 
     role: Role
@@ -68,6 +69,7 @@ class Rule:
     modules: str = ""
     parameters: frozenset[str] = frozenset()
     moves: bool = False
+    overridden: bool = False
 
     def reason(self, function: Function) -> str | None:
         """Why the function has the role; ``None`` if it has not."""
@@ -82,6 +84,7 @@ class Rule:
             or (self.modules and not re.fullmatch(self.modules, module))
             or (self.parameters and parameter is None)
             or (self.moves and function.status is None)
+            or (self.overridden and data["overridden"] < _SEVERAL)
         ):
             return None
         signs = [
@@ -99,6 +102,7 @@ class Rule:
         return next((one for one in lineage if re.search(self.owners, one)), None)
 
 
+_SEVERAL: Final = 2
 NODES: Final = "(Node|Task|Stage|Block|Operator|Activity)$"
 """What classes of nodes are called."""
 
@@ -159,6 +163,7 @@ RULES: Final = (
         owners="(Engine|Workflow|Pipeline|Orchestrator|Runner|Flow|Graph|Crew|App|Assistant)$",
         names="a?(run|start|execute|invoke|kickoff|solve|loop|handle|process|serve)(_.*)?",
     ),
+    Rule(role="node", overridden=True, names=_DO),
     Rule(
         role="run",
         free=True,

@@ -12,7 +12,7 @@ import pkgutil
 import sys
 import typing
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -82,6 +82,7 @@ class _Looker:
             "owners": [] if owner is None else self._lineage(owner),
             "parameters": parameters if owner is None else parameters[1:],
             "assigned": _assigned(function),
+            "holders": _holders(function),
             "attributes": [] if owner is None else _attributes(owner),
             "subjects": {one: _attributes(kind) for one, kind in self._kinds(function, parameters)},
             "returned": self._returned(function),
@@ -135,6 +136,17 @@ def _assigned(function: FunctionType) -> list[str]:
     """The attributes that a function sets."""
     found = (one.argval for one in dis.get_instructions(function) if one.opname == "STORE_ATTR")
     return list(dict.fromkeys(map(str, found)))
+
+
+def _holders(function: FunctionType) -> dict[str, str]:
+    """Of each attribute that a function sets, the variable whose attribute it is."""
+    found: dict[str, str] = {}
+    for before, one in pairwise(dis.get_instructions(function)):
+        if one.opname == "STORE_ATTR" and before.opname.startswith("LOAD_FAST"):
+            # Newer Pythons load two variables at once; the last is on top.
+            loaded = before.argval[-1] if isinstance(before.argval, tuple) else before.argval
+            found.setdefault(str(one.argval), str(loaded))
+    return found
 
 
 def _attributes(owner: type) -> list[str]:
