@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from flowspan.store.clickhouse.address import is_address
 from flowspan.store.exporter import configured_path
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ class Recall:
 
     @classmethod
     def configured(cls, settings: Settings) -> Recall | None:
-        """For the store that the settings name; ``None`` where there is none."""
+        """For the store that the settings name; ``None`` where programs write none."""
+        if is_address(settings.store):
+            return None  # a collector fills it, and has its own time for that
         path = configured_path(settings)
         return None if path is None else cls(path)
 
