@@ -1,6 +1,6 @@
 # The project's verbs.  `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bench test-oldest test-clients test-matrix test-engines fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
+.PHONY: help demo test test-bench test-oldest test-examples test-clients test-matrix test-engines fuzz lint types bench docs clean stack stack-run stack-up stack-down test-stack test-clickhouse
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,7 +26,10 @@ demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show 
 CONFORMANCE := tests/clients/conformance
 
 test: $(STAMP)  ## Run the tests (under five minutes)
-	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack --ignore tests/benchmarks --ignore $(CONFORMANCE)
+	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack --ignore tests/benchmarks --ignore tests/examples --ignore $(CONFORMANCE)
+
+test-examples: $(STAMP)  ## Run every example, alone and watched
+	@$(BIN)/python -m pytest -n auto -q tests/examples
 
 stack: $(STAMP)  ## Build collector, Jaeger and Prometheus (once), prove that they start
 	@$(BIN)/python -m stack check
