@@ -106,7 +106,7 @@ def _followed(seen: Seen, result: Any) -> Any:
     if driver is not _awaited and _observed(seen, result):
         return result
     if driver is not None:
-        waiting = streams.follow(seen, waiting=True)
+        waiting = streams.follow(seen, waiting=driver is _awaited)
         return _like(result, driver(_Pending(result, lambda: seen, waiting)))
     if type(result) not in _FUTURES or not guarded("future", _when_done, seen, result):
         completed(seen, result)

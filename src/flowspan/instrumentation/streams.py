@@ -42,7 +42,7 @@ class Observation:
         taking: How many ``take`` methods are under way inside each other.
         attached: The call's context, while the program is inside a ``with`` block of the object.
         before: An observation of the same object by a call inside this one.
-        waiting: True while what makes the call has not begun, and perhaps never will.
+        waiting: True while the coroutine that makes the call has not begun, and perhaps never will.
     """
 
     __slots__ = (
@@ -244,7 +244,7 @@ def follow(invocation: Invocation | Remark, *, waiting: bool = False) -> Observa
 
     Args:
         invocation: The call.
-        waiting: Whether what makes it has yet to begin.
+        waiting: Whether it is made by a coroutine that has yet to begin.
     """
     observation = Observation(invocation, waiting=waiting)
     _observed.open.add(observation)
