@@ -52,5 +52,7 @@ class RemoteFrame(CallFrame):
     def describe(self, attributes: Mapping[str, Any]) -> None:
         """Nothing: see above."""
 
-    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
+    def event(
+        self, name: str, attributes: Attributes = NOTHING, timestamp: int | None = None
+    ) -> None:
         """Nothing: see above."""

@@ -180,16 +180,18 @@ class GuestFrame(CallFrame):
         elif self.parent is not None:
             self.parent.describe(attributes)
 
-    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
+    def event(
+        self, name: str, attributes: Attributes = NOTHING, timestamp: int | None = None
+    ) -> None:
         """Add an event to the span if it is a run or owns a call, else to that around."""
         span = self._reference()
         if self._tells and span is not None and span.is_recording():
             clean = {key: cleaned(value) for key, value in attributes.items()}
             clean = {key: value for key, value in clean.items() if value is not None}
-            span.add_event(name, clean)
+            span.add_event(name, clean, timestamp)
             accounting.event(self, Recorded(name, clean, 0))
         elif self.parent is not None:
-            self.parent.event(name, attributes)
+            self.parent.event(name, attributes, timestamp)
 
     def materialise(self) -> Context:
         """A context with the span."""

@@ -184,7 +184,9 @@ class Inner(Invocation):
         if found and not self.ended:
             self._owner.describe(found)
 
-    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
+    def event(
+        self, name: str, attributes: Attributes = NOTHING, timestamp: int | None = None
+    ) -> None:
         """Add an event to the owner's span."""
         if self.ended:
             return
@@ -192,7 +194,7 @@ class Inner(Invocation):
             self._reports.retried(attributes)
             return
         self._reports.tools |= name == semconv.EVENT_TOOL_REQUESTED
-        self._owner.event(name, attributes)
+        self._owner.event(name, attributes, timestamp)
 
     def chunk(self) -> None:
         """The owner sees its own first chunk."""
