@@ -18,10 +18,6 @@ def _name(call: Call) -> str:
     return str(call.instance.name)
 
 
-def _is_outermost(call: Call) -> bool:
-    return call.enclosing is None
-
-
 def _is_not_traced(call: Call) -> bool:
     """Whether the agent makes no spans of its own."""
     around = (
@@ -70,7 +66,7 @@ INTEGRATION: Final = Integration(
     engine="ag2",
     patches=(
         Patch(target=_TURN, label="agent", kind="agent", name=_name, when=_is_not_traced),
-        Patch(target=_TURN, label="run", kind="run", name=_name, when=_is_outermost),
+        Patch(target=_TURN, label="run", kind="run", name=_name, when=Call.is_outermost),
         Patch(target="ag2.agent:_execute_turn", label="turn", failure=_turn_failed, optional=True),
         Patch(
             target="ag2.tools.final.function_tool:FunctionTool.__call__",

@@ -15,10 +15,6 @@ def _name(call: Call) -> str:
     return type(call.instance).__name__
 
 
-def _is_outermost(call: Call) -> bool:
-    return call.enclosing is None
-
-
 def _is_agent(call: Call) -> bool:
     return bool({each.__name__ for each in type(call.instance).__mro__} & _AGENTS)
 
@@ -52,7 +48,7 @@ def _rows(method: str) -> tuple[Patch, ...]:
             inputs=_inputs,
             when=_is_node,
         ),
-        Patch(target=target, label="run", kind="run", name=_name, when=_is_outermost),
+        Patch(target=target, label="run", kind="run", name=_name, when=Call.is_outermost),
         Patch(
             target=f"dspy.adapters.types.tool:Tool.{method}",
             label="tool",

@@ -34,10 +34,6 @@ def _agent(call: Call) -> str:
     return str(getattr(call.instance, "__component_name__", None) or "agent")
 
 
-def _is_outermost(call: Call) -> bool:
-    return call.enclosing is None
-
-
 def _is_no_part(call: Call) -> bool:
     """Whether it is not the other method of a tool that is under way."""
     around = call.enclosing
@@ -92,7 +88,7 @@ INTEGRATION: Final = Integration(
                     label="run",
                     kind="run",
                     name=_agent,
-                    when=_is_outermost,
+                    when=Call.is_outermost,
                     quiet=_QUIET,
                 ),
             )

@@ -16,10 +16,6 @@ def _name(call: Call) -> str:
     return str(getattr(call.instance, "name", None) or "agent")
 
 
-def _is_outermost(call: Call) -> bool:
-    return call.enclosing is None
-
-
 def _is_not_traced(call: Call) -> bool:
     """Whether the agent makes no spans of its own."""
     agent = call.instance
@@ -69,7 +65,7 @@ INTEGRATION: Final = Integration(
             label="run",
             kind="run",
             name=_name,
-            when=_is_outermost,
+            when=Call.is_outermost,
         ),
         Patch(
             target="pydantic_ai.tool_manager:ToolManager._raw_execute",

@@ -15,10 +15,6 @@ def _name(call: Call) -> str:
     return str(getattr(call.instance, "name", None) or type(call.instance).__name__)
 
 
-def _is_outermost(call: Call) -> bool:
-    return call.enclosing is None
-
-
 def _step(call: Call) -> Attributes:
     return {STEP_INDEX: call.argument("memory_step", 0).step_number}
 
@@ -29,7 +25,7 @@ INTEGRATION: Final = Integration(
     engine="smolagents",
     patches=(
         Patch(target=f"{_AGENT}.run", label="agent", kind="agent", name=_name),
-        Patch(target=f"{_AGENT}.run", label="run", kind="run", name=_name, when=_is_outermost),
+        Patch(target=f"{_AGENT}.run", label="run", kind="run", name=_name, when=Call.is_outermost),
         Patch(
             target=f"{_AGENT}._step_stream",
             label="step",

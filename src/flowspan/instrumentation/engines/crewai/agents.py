@@ -76,7 +76,7 @@ def _is_asked(call: Call) -> bool:
 
 
 def _is_outermost(call: Call) -> bool:
-    return call.enclosing is None and not hands_over(call)
+    return call.is_outermost() and not hands_over(call)
 
 
 # --- plans ----------------------------------------------------------------------------------------

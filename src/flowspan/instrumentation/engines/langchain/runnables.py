@@ -35,10 +35,6 @@ def _class_name(call: Call) -> str:
     return str(getattr(call.instance, "name", None) or type(call.instance).__name__)
 
 
-def _is_outermost(call: Call) -> bool:
-    return call.enclosing is None
-
-
 _RUNNABLES: Final = "langchain_core.runnables.base"
 
 PATCHES: Final = (
@@ -72,7 +68,7 @@ PATCHES: Final = (
             label="chain",
             kind="run",
             name=_class_name,
-            when=_is_outermost,
+            when=Call.is_outermost,
             quiet=_QUIET,
         )
         for chain, methods in (

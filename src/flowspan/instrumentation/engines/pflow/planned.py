@@ -44,18 +44,13 @@ def _workflow_made(call: Call, flow: Any) -> Attributes:
     return NOTHING
 
 
-def _is_no_part(call: Call) -> bool:
-    """A workflow that was planned runs inside the command that planned it."""
-    return call.enclosing is None
-
-
 _COMMANDS: Final = tuple(
     Patch(
         target=f"{_MAIN}:{function}",
         label=_COMMAND,
         kind="run",
         name="pflow",
-        when=_is_no_part,
+        when=Call.is_outermost,  # a planned workflow runs inside the command that planned it
     )
     for function in ("_execute_planner_and_workflow", "execute_json_workflow")
 )
