@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import click
 
 from flowspan import interpreter, launcher
 from flowspan.cli import options
+from flowspan.cli.findings import tell
 from flowspan.doctor import inspect
-from flowspan.report import as_json as json_report
-from flowspan.report.findings import Finding, Section, problems
-from flowspan.report.terminal import findings
-from flowspan.report.terminal.surface import surface
+from flowspan.report.findings import Finding, Section
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -35,12 +32,7 @@ def doctor(ctx: click.Context, *, command: tuple[str, ...], as_json: bool) -> No
         sections = [Section("start", [_absent(python)])]
     else:
         sections = inspect()
-    if as_json:
-        click.echo(json_report.text(json_report.findings(sections)))
-    else:
-        output = surface(sys.stdout)
-        output.print(*findings.lines(sections, output))
-    ctx.exit(1 if problems(sections) else 0)
+    tell(ctx, sections, as_json=as_json)
 
 
 def _elsewhere(python: Path, *, as_json: bool) -> int:

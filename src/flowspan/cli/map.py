@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -35,19 +34,10 @@ def check(
     The modules that the map names are imported, by a process of its own, from the current folder or
     where Python finds them. The exit code is 0 if all is well and 1 if there is something to fix.
     """
-    from flowspan.mapping import checking  # noqa: PLC0415 - the help need not wait for it
-    from flowspan.report import as_json as json_report  # noqa: PLC0415 - as above
-    from flowspan.report.findings import problems  # noqa: PLC0415 - as above
-    from flowspan.report.terminal import findings  # noqa: PLC0415 - as above
-    from flowspan.report.terminal.surface import surface  # noqa: PLC0415 - as above
+    from flowspan.cli.findings import tell  # noqa: PLC0415 - the help need not wait for it
+    from flowspan.mapping import checking  # noqa: PLC0415 - as above
 
-    sections = checking.check(file, script, python)
-    if as_json:
-        click.echo(json_report.text(json_report.findings(sections)))
-    else:
-        output = surface(sys.stdout)
-        output.print(*findings.lines(sections, output))
-    ctx.exit(1 if problems(sections) else 0)
+    tell(ctx, checking.check(file, script, python), as_json=as_json)
 
 
 @map.command()
