@@ -19,6 +19,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -77,12 +78,16 @@ def missing(name: str) -> list[str]:
 
 
 def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # what it is part of
-        return False
-    except ValueError:  # it was put there by what it is part of
-        return module in sys.modules
+    """Whether a module could be imported; nothing is, since packages do a lot when they are."""
+    if module in sys.modules:
+        return True  # by another's hand, perhaps: os.path, six.moves
+    parts = module.split(".")
+    found = importlib.util.find_spec(parts[0])
+    for end in range(2, len(parts) + 1):
+        if found is None or found.submodule_search_locations is None:
+            return False
+        found = PathFinder.find_spec(".".join(parts[:end]), found.submodule_search_locations)
+    return found is not None
 
 
 def play(name: str, store: Path | None = None) -> Played:
