@@ -47,7 +47,8 @@ class Environment:
         programs: Those of ``tests/distro/test_ownership.py`` that must run in it; only these do.
         others: Clients whose calls others see there, each with the distribution that does.
         modules: What must be importable in it.
-        tests: What is run in it, one after the other: what would stand behind ``pytest``.
+        tests: What is run in it, one after the other: what would stand behind ``pytest``, with
+            wildcards of files; one that stands for none fails, as a file that is not there does.
     """
 
     name: str
@@ -126,7 +127,7 @@ def _tested(environment: Environment, made: Future[str], number: int, of: int) -
     elif _run(environment, "-m", "conformance", "keeps", environment.name):
         outcome = "LACKS SOMETHING"
     else:
-        statuses = [_run(environment, *_PYTEST, *shlex.split(each)) for each in environment.tests]
+        statuses = [_run(environment, *_PYTEST, *arguments(each)) for each in environment.tests]
         outcome = "FAILED" if any(statuses) else ""
     return outcome, time.monotonic() - started
 
@@ -136,6 +137,17 @@ def _run(environment: Environment, *arguments: str) -> int:
         [environment.python, *arguments], cwd=ROOT, env=environment.variables, check=False
     )
     return done.returncode
+
+
+def arguments(tests: str) -> list[str]:
+    """The arguments of one run of ``pytest``, with the files that wildcards stand for."""
+    return [found for word in shlex.split(tests) for found in _files(word) or [word]]
+
+
+def _files(word: str) -> list[str]:
+    if "*" not in word:
+        return []
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(word))
 
 
 # --- making ---------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -25,6 +24,11 @@ def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
     return tmp_path
+
+
+def asked(environment: matrix.Environment) -> list[str]:
+    """What stands behind ``pytest`` in an environment, wildcards filled in."""
+    return [word for each in environment.tests for word in matrix.arguments(each)]
 
 
 def uv(folder: Path, script: str) -> None:
@@ -83,12 +87,21 @@ def test_what_is_promised_and_is_not_here_is_told(
 @pytest.mark.parametrize("environment", [*TABLE, *ENGINES], ids=lambda each: each.name)
 def test_an_environment_promises_what_it_is_tested_for(environment: matrix.Environment) -> None:
     """Tests that are there, of drivers that are there; without a promise they might ask nobody."""
-    paths = [word for each in environment.tests for word in shlex.split(each) if "/" in word]
+    paths = [word for word in asked(environment) if "/" in word]
 
     assert all((matrix.ROOT / path).exists() for path in paths)
     assert set(environment.promises) <= set(drivers())
     assert bool(environment.promises) == any("conformance" in path for path in paths)
     assert bool(environment.programs) == any("ownership" in path for path in paths)
+
+
+def test_every_file_of_tests_that_may_be_left_out_is_asked_somewhere() -> None:
+    """A file that ``make test`` leaves out, for want of its engine, is one of an environment's."""
+    files = (matrix.ROOT / "tests/engines").glob("test_*.py")
+    lonely = {path.name for path in files if "importorskip(" in path.read_text("utf-8")}
+
+    assert lonely
+    assert lonely <= {Path(word).name for each in ENGINES for word in asked(each)}
 
 
 def test_an_environment_of_engines_promises_a_module() -> None:
