@@ -96,11 +96,11 @@ def test_an_older_store_is_brought_to_the_present_form(
         writer.write_ended([spans.one()])
     later = (*migrations.MIGRATIONS, ("CREATE TABLE log (id INTEGER PRIMARY KEY)",))
     monkeypatch.setattr(migrations, "MIGRATIONS", later)
-    monkeypatch.setattr(migrations, "LATEST", 2)
+    monkeypatch.setattr(migrations, "LATEST", len(later))
 
     store = reading()
 
-    assert store.info().schema_version == 2
+    assert store.info().schema_version == len(later)
     assert store.info().spans == 1
 
 
@@ -110,14 +110,14 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
     opened(path).close()
     broken = (*migrations.MIGRATIONS, ("CREATE TABLE log (id)", "CREATE TABLE log (id)"))
     monkeypatch.setattr(migrations, "MIGRATIONS", broken)
-    monkeypatch.setattr(migrations, "LATEST", 2)
+    monkeypatch.setattr(migrations, "LATEST", len(broken))
 
     with pytest.raises(sqlite3.OperationalError):
         opened(path)
 
     monkeypatch.undo()
     with closing(opened(path)) as connection:
-        assert value(connection, "PRAGMA user_version") == 1
+        assert value(connection, "PRAGMA user_version") == migrations.LATEST
         assert value(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'log'") == 0
         assert value(connection, "SELECT count(*) FROM spans") == 0
 
@@ -144,11 +144,11 @@ def test_a_reader_delays_the_change_of_how_the_file_is_kept(
 def test_migrations_follow_each_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     later = (*migrations.MIGRATIONS, ("CREATE TABLE a (b)",), ("CREATE TABLE c (d)",))
     monkeypatch.setattr(migrations, "MIGRATIONS", later)
-    monkeypatch.setattr(migrations, "LATEST", 3)
+    monkeypatch.setattr(migrations, "LATEST", len(later))
 
     with closing(opened(path)) as connection:
         assert value(connection, "SELECT count(*) FROM a, c, spans") == 0
-        assert value(connection, "PRAGMA user_version") == 3
+        assert value(connection, "PRAGMA user_version") == len(later)
 
 
 def test_a_migration_that_another_process_made_first_is_not_made_again(

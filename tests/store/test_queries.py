@@ -15,6 +15,7 @@ from flowspan import semconv
 from flowspan.errors import RunNotFoundError, StoreTooNewError
 from flowspan.store import queries
 from flowspan.store.dialects import SQLITE
+from flowspan.store.migrations import LATEST
 from flowspan.store.queries import Store, open_store
 from flowspan.store.records import EventRecord, LinkRecord, RunFilter
 
@@ -407,7 +408,7 @@ def test_the_store_tells_about_itself(
     info = reading().info()
 
     assert (info.path, info.runs, info.spans) == (path, 2, 2)
-    assert (info.schema_version, info.journal_mode) == (1, "wal")
+    assert (info.schema_version, info.journal_mode) == (LATEST, "wal")
     assert info.oldest_ns == BEGIN + SECOND
     assert info.size_bytes > path.stat().st_size
 

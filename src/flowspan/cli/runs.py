@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import get_args
 
 import click
 
@@ -34,7 +35,7 @@ from flowspan.store.records import RunFilter, RunStatus
 @click.option("--engine", metavar="NAME", help="Only runs of this engine.")
 @click.option(
     "--status",
-    type=click.Choice(["running", "ok", "error", "interrupted"]),
+    type=click.Choice(get_args(RunStatus)),
     multiple=True,
     help="Only runs that became this; may be given several times.",
 )

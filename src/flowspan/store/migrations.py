@@ -20,6 +20,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))))",
         "INSERT INTO meta VALUES ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
     ),
+    schema.RESUMPTIONS,
 )
 """What to execute for each number, from 1."""
 

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from flowspan.errors import RunNotFoundError, StoreError
-from flowspan.store import faults, migrations, opening, statements
+from flowspan.store import faults, migrations, opening, resumptions, statements
 from flowspan.store.clickhouse.address import Address
 from flowspan.store.decoding import (
     OTHER_COLUMNS,
@@ -209,7 +209,7 @@ class Store:
         alive = self._alive(head for group in heads.values() for head in group)
         silence_ns = self._dialect.silence_ns
         since_ns = None if silence_ns is None else time.time_ns() - silence_ns
-        return [
+        runs = [
             run_row(
                 trace,
                 heads[key],
@@ -221,6 +221,18 @@ class Store:
             for trace in traces
             if heads[key := trace["trace_id"]] and key in totals
         ]
+        return self._joined(runs)
+
+    def _joined(self, runs: list[RunRow]) -> list[RunRow]:
+        """Each with the run that it goes on with, and the one that went on with it."""
+        asked = [run for run in runs if resumptions.may_be_joined(run)]
+        if not asked:
+            return runs
+        conversations = {run.conversation_id for run in asked if run.conversation_id is not None}
+        rows = self._rows(
+            statements.resumptions([run.trace_id for run in asked], sorted(conversations))
+        )
+        return resumptions.joined(runs, rows)
 
     def _alive(self, rows: Iterable[Row]) -> frozenset[int]:
         """Which of the processes that have something open live."""

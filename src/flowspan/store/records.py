@@ -14,8 +14,8 @@ SpanState = Literal["open", "done", "interrupted"]
 SpanStatus = Literal["unset", "ok", "error"]
 """OpenTelemetry's status code of a span."""
 
-RunStatus = Literal["running", "ok", "error", "interrupted"]
-"""What became of a run."""
+RunStatus = Literal["running", "ok", "error", "paused", "interrupted"]
+"""What became of a run; ``paused``: it stopped until somebody resumes it, and nobody has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +177,12 @@ class RunRow:
         last_ns: The last sign of life: end of its last ended span, or begin of its last open one.
         error_type: ``error.type`` of the root.
         error_message: Status description of the root; empty where there is none.
+        conversation_id: ``gen_ai.conversation.id`` of the run.
+        interruption: What ended the run early, or stopped it until somebody resumes it
+            (``flowspan.interruption``).
+        resumed: True where it goes on with a run that stopped.
+        resumes: Trace of that run, if that is known.
+        resumed_by: Trace of the run that went on with this one, the first if there are several.
         spans: Number of spans.
         open_spans: How many of them have not ended.
         steps: Spans of kind ``step``.
@@ -202,6 +208,11 @@ class RunRow:
     last_ns: int
     error_type: str | None = None
     error_message: str = ""
+    conversation_id: str | None = None
+    interruption: str | None = None
+    resumed: bool = False
+    resumes: str | None = None
+    resumed_by: str | None = None
     spans: int = 0
     open_spans: int = 0
     steps: int = 0

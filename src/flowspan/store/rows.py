@@ -160,6 +160,7 @@ class RowBuilder:
                 None if (value := get(attribute)) is None else coerce(value)
                 for attribute, coerce in _FROM_ATTRIBUTES
             ],
+            _resumes(attributes, span),
             texts.shortened(attributes) if attributes else "{}",
             _events(span, texts),
             _links(span),
@@ -242,6 +243,13 @@ def _kind(attributes: Mapping[str, Any]) -> str | None:
         return _text(kind)
     operation = attributes.get(semconv.OPERATION_NAME)
     return KIND_OF_OPERATION.get(operation) if isinstance(operation, str) else None
+
+
+def _resumes(attributes: Mapping[str, Any], span: ReadableSpan) -> str | None:
+    """The trace of the run that this one goes on with, to which it is linked."""
+    if not attributes.get(semconv.RESUMED) or not span.links:
+        return None
+    return format_trace_id(span.links[0].context.trace_id)
 
 
 def _message(description: str | None) -> str | None:

@@ -31,8 +31,24 @@ HEAD_COLUMNS: Final = (
     "engine",
     "service",
     "process_id",
+    "conversation_id",
+    "interruption",
+    "resumed",
+    "resumes",
 )
 """What must be known of the rows that tell."""
+
+_ENDINGS: Final = frozenset(
+    {
+        "Cancelled",
+        "CancelledError",
+        "GeneratorExit",
+        "GreenletExit",
+        "KeyboardInterrupt",
+        "SystemExit",
+    }
+)
+"""Interruptions that nobody is expected to resume."""
 
 _COUNTS: Final = (
     "spans",
@@ -76,6 +92,8 @@ def run_row(  # noqa: PLR0913 - all that is known
     else:
         status = _status_by_silence(root, goes_on=trace["last_ns"] > silent_since_ns)
     ended = status in {"ok", "error"}
+    last = _last_run(heads, run)
+    counts: dict[str, Any] = {name: int(totals[name] or 0) for name in _COUNTS}
     return RunRow(
         trace_id=trace["trace_id"],
         run_id=run["run_id"] or root["run_id"],
@@ -83,16 +101,34 @@ def run_row(  # noqa: PLR0913 - all that is known
         workflow=run["workflow"] or root["workflow"],
         engine=run["engine"] or root["engine"],
         service=root["service"],
-        status=status,
+        status="paused" if status == "ok" and _waits(last) else status,
         started_ns=trace["first_ns"],
         ended_ns=root["end_ns"] if ended else None,
         last_ns=trace["last_ns"],
         error_type=root["error_type"],
         error_message=root["status_message"] or "",
+        conversation_id=last["conversation_id"],
+        interruption=last["interruption"],
+        resumed=bool(run["resumed"]),
+        resumes=run["resumes"],
         cost_usd=totals["cost_usd"],
         errors=int(totals["failed"]) - passed_on,
-        **{name: int(totals[name] or 0) for name in _COUNTS},
+        **counts,
     )
+
+
+def _last_run(heads: Sequence[Row], run: Row) -> Row:
+    """Of several runs in a trace the one that began last, without those inside it."""
+    outermost: dict[str | None, Row] = {}
+    for head in sorted((head for head in heads if head["kind"] == "run"), key=_begin):
+        outermost.setdefault(head["run_id"], head)
+    return max(outermost.values(), key=_begin, default=run)
+
+
+def _waits(run: Row) -> bool:
+    """Whether it stopped until somebody resumes it, who finds it by its conversation."""
+    stopped = run["interruption"] is not None and run["interruption"] not in _ENDINGS
+    return stopped and run["conversation_id"] is not None
 
 
 def _rank(head: Row) -> tuple[bool, bool, int, str]:

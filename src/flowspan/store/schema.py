@@ -104,6 +104,9 @@ SPAN_COLUMNS: Final[tuple[Column, ...]] = (
     Column("prompt_version", "TEXT", semconv.PROMPT_VERSION),
     Column("conversation_id", "TEXT", semconv.CONVERSATION_ID),
     Column("session_id", "TEXT", semconv.SESSION_ID),
+    Column("interruption", "TEXT", semconv.INTERRUPTION, since=2),
+    Column("resumed", "INTEGER", semconv.RESUMED, since=2),
+    Column("resumes", "TEXT", since=2),
     # The long ones are last: a scan that does not need them stops before them.
     Column("attrs", "TEXT NOT NULL"),
     Column("events", "TEXT NOT NULL"),
@@ -155,6 +158,29 @@ TABLES: Final[tuple[str, ...]] = (
     )""",
 )
 """The first migration."""
+
+
+def _added(since: int) -> tuple[str, ...]:
+    return tuple(
+        f"ALTER TABLE span ADD COLUMN {column.name} {column.type}"
+        for column in SPAN_COLUMNS
+        if column.since == since
+    )
+
+
+RESUMPTIONS: Final[tuple[str, ...]] = (
+    *_added(2),
+    """CREATE INDEX span_resumes ON span (resumes) WHERE resumes IS NOT NULL""",
+    # Of runs alone, which are few: what became of other spans no list asks.
+    """UPDATE span SET
+        interruption = json_extract(attrs, '$."flowspan.interruption"'),
+        resumed = json_extract(attrs, '$."flowspan.resumed"'),
+        resumes = CASE WHEN json_extract(attrs, '$."flowspan.resumed"') AND json_valid(links)
+            THEN json_extract(links, '$[0].trace_id') END
+        WHERE kind = 'run' AND json_valid(attrs)
+        AND (attrs LIKE '%"flowspan.interruption"%' OR attrs LIKE '%"flowspan.resumed"%')""",
+)
+"""The second migration: which runs wait for somebody, and which one goes on with which."""
 
 OF_THE_SPAN: Final = -1
 """Stands in ``content`` for an event's index where a text is an attribute of the span itself."""

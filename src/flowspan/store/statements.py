@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from flowspan.store.dialects import spans
 from flowspan.store.records import RunFilter
+from flowspan.store.resumptions import COLUMNS as RESUMPTION_COLUMNS
 from flowspan.store.runs import HEAD_COLUMNS
 
 Select = sa.Select[Any]
@@ -152,6 +153,16 @@ def heads(trace_ids: Sequence[str]) -> Select:
     return sa.select(*_head_columns()).where(
         spans.c.trace_id.in_(trace_ids),
         _IS_ROOT | _is("kind", "run") | _is("state", "open"),
+    )
+
+
+def resumptions(trace_ids: Sequence[str], conversations: Sequence[str]) -> Select:
+    """Runs that go on with one of these, and what stopped or was resumed beside them."""
+    beside = spans.c.conversation_id.in_(conversations) & (
+        spans.c.interruption.is_not(None) | (spans.c.resumed == 1)
+    )
+    return sa.select(*(spans.c[name] for name in RESUMPTION_COLUMNS)).where(
+        _is("kind", "run"), spans.c.resumes.in_(trace_ids) | beside
     )
 
 

@@ -31,6 +31,16 @@ def test_one_run(trace: Any, run_row: Any, screen: Any) -> None:
     assert shown[-1] == "─" * 100
 
 
+def test_a_run_that_waits(run_row: Any, screen: Any) -> None:
+    """What waits for somebody says so."""
+    output = screen(100)
+    row = run_row(status="paused", interruption="GraphInterrupt")
+
+    shown = output.shows(box.lines(invocation([row]), output.surface, place=""))
+
+    assert shown[1] == " ◦ story paused · 2.00 s · waits to be resumed (GraphInterrupt)"
+
+
 def test_run_without_model_calls(run_row: Any, screen: Any) -> None:
     """A run that called no model has no tokens to tell of."""
     output = screen(100)

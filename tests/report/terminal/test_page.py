@@ -185,6 +185,19 @@ def test_interruption(trace: Any, run_row: Any, screen: Any) -> None:
     ]
 
 
+def test_a_run_between_others(trace: Any, run_row: Any, screen: Any) -> None:
+    """The header names the run before and the one after."""
+    trace.span("invoke_workflow story", kind="run", attrs={"flowspan.resumed": True})
+    row = run_row(
+        interruption="GraphInterrupt", resumed=True, resumes="1" * 32, resumed_by="2" * 32
+    )
+    output = screen(100)
+
+    shown = output.shows(page.lines(row, trace.tree(), _view(), output.surface))
+
+    assert "  goes on with 11111111 · resumed by 22222222" in shown[:4]
+
+
 def test_what_is_open(trace: Any, run_row: Any, screen: Any) -> None:
     """What is open or was cut off is marked at its name and its bar, the innermost below it too."""
     run = trace.span("run", 0, None, kind="run")

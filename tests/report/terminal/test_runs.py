@@ -54,6 +54,28 @@ def test_runs(run_row: Any, screen: Any) -> None:
     assert shown[7].startswith("? marks model calls without a price")
 
 
+def test_runs_that_wait_and_go_on(run_row: Any, screen: Any) -> None:
+    """Below a run stands what it goes on with, and what went on with it."""
+    one, two = "1" * 32, "2" * 32
+    rows = [
+        run_row(status="paused", resumed=True, resumes=one, interruption="GraphInterrupt"),
+        run_row(status="error", error_type="Boom", resumed=True),
+        run_row(interruption="GraphInterrupt", resumed_by=two),
+        run_row(interruption="KeyboardInterrupt"),
+        run_row(),
+    ]
+    output = screen(100)
+
+    shown = output.shows(runs.lines(rows, output.surface, now_ns=NOW))
+
+    assert "◦ paused" in shown[1]
+    assert shown[2].endswith("└╴goes on with 11111111 · waits to be resumed (GraphInterrupt)")
+    assert shown[4].endswith("└╴goes on with an earlier run · Boom")
+    assert shown[6].endswith("└╴resumed by 22222222")
+    assert shown[8].endswith("└╴ended by KeyboardInterrupt")
+    assert len(shown) == 10
+
+
 @pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 90, 100, 120, 180])
 def test_width(run_row: Any, screen: Any, width: int) -> None:
     """The narrower it is the fewer columns there are; what became of a run stays."""

@@ -104,6 +104,10 @@ _ATTRIBUTES = {
 }
 
 
+_STOPPED = {semconv.INTERRUPTION: "GraphInterrupt"}
+_RESUMED = {semconv.RESUMED: True}
+
+
 def _named(options: Mapping[str, Any]) -> list[str]:
     return [key for key in options if key not in _OPTIONS]
 
@@ -212,6 +216,33 @@ def test_lists_of_runs(both: Any) -> None:
         assert embedded.runs(wanted) == database.runs(wanted), name
     assert len(database.runs()) == 6
     assert [run.status for run in database.runs()] == ["ok", "ok", "ok", "ok", "error", "ok"]
+
+
+def test_runs_that_wait_and_what_goes_on_with_them(both: Any) -> None:
+    """By links, and where a process knew none by the conversation."""
+    story = Told(both)
+
+    def run(number: int, conversation: str, **said: Any) -> Span:
+        attributes = {"role": "run", "run_id": f"run-{number}", "engine": "e", **said}
+        attributes[semconv.CONVERSATION_ID] = conversation
+        return story.span("run", start=number, end=number + 0.5, **attributes)
+
+    one = run(1, "a", **_STOPPED)
+    link = Link(one.get_span_context())
+    run(2, "a", links=[link], **_STOPPED, **_RESUMED)
+    run(3, "b", **_STOPPED)
+    run(4, "a", **_RESUMED)
+    run(5, "c", links=[link])
+    story.told()
+    embedded, database = both.open()
+
+    runs = database.runs()[::-1]
+
+    assert runs == embedded.runs()[::-1]
+    assert [row.status for row in runs] == ["ok", "ok", "paused", "ok", "ok"]
+    first, second, _, fourth, _ = (row.trace_id for row in runs)
+    assert [row.resumes for row in runs] == [None, first, None, second, None]
+    assert [row.resumed_by for row in runs] == [second, fourth, None, None, None]
 
 
 def test_only_a_store_with_open_rows_knows_that_a_local_parent_will_not_come(both: Any) -> None:

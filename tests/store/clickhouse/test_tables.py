@@ -17,6 +17,7 @@ from flowspan.store.clickhouse.relations import CORE, TRACES_CORE, VIEW
 from flowspan.store.clickhouse.selecting import COLUMNS, NARROW_COLUMNS, TIME
 from flowspan.store.dialects import Bounds, spans
 from flowspan.store.records import RunFilter
+from flowspan.store.schema import SPAN_COLUMNS
 from flowspan.store.statements import heads
 
 SECOND = 10**9
@@ -64,6 +65,37 @@ def test_a_repeated_delivery_is_one_row_after_a_merge(both: Any) -> None:
     assert both.collected.rows("SELECT count() FROM traces_core") == [(1,)]
 
 
+def test_the_tables_of_an_older_flowspan_get_the_columns_that_they_lack(both: Any) -> None:
+    """And are read again as soon as they have them; what was in them stays."""
+    lacking = [column.name for column in SPAN_COLUMNS if column.since > 1]
+    lines = rf"^.*({'|'.join(lacking)}).*$\n"
+    older = re.sub(lines, "", tables.script(), flags=re.MULTILINE)
+    both.collected.execute(re.sub(r"^ALTER.*", "", older, flags=re.MULTILINE))
+    waits: dict[str, Any] = {semconv.INTERRUPTION: "GraphInterrupt", semconv.CONVERSATION_ID: "a"}
+    both.take(span(1, **waits))
+    embedded, collected = both.open()
+    assert embedded.runs() == collected.runs()
+
+    both.collected.prepare()
+    both.take(span(2, **waits))
+    _, collected = both.open()
+
+    assert both.collected.rows("SELECT count() FROM spans_core") == [(2,)]
+    assert {run.run_id: run.status for run in collected.runs()} == {
+        "run-1": "ok",
+        "run-2": "paused",
+    }
+    both.collected.execute(_what_the_end_says())
+    assert embedded.runs() == collected.runs()
+
+
+def _what_the_end_says() -> str:
+    comments = re.findall(
+        r"^--   ((?:INSERT|SELECT|FROM|OPTIMIZE).*)$", tables.script(), re.MULTILINE
+    )
+    return "\n".join(comments)
+
+
 def test_what_was_collected_before_can_be_put_into_the_tables(both: Any) -> None:
     """As the end of the script says; until then lists begin where the tables begin."""
     both.take(span(1))
@@ -72,8 +104,7 @@ def test_what_was_collected_before_can_be_put_into_the_tables(both: Any) -> None
     embedded, collected = both.open()
 
     assert [run.run_id for run in collected.runs()] == ["run-2"]
-    comments = re.findall(r"^--   ((?:INSERT|SELECT|FROM).*)$", tables.script(), re.MULTILINE)
-    both.collected.execute("\n".join(comments))
+    both.collected.execute(_what_the_end_says())
     assert embedded.runs() == collected.runs()
 
 

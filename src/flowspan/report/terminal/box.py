@@ -8,9 +8,10 @@ from rich.text import Text
 
 from flowspan.report import amounts
 from flowspan.report.reason import reason
+from flowspan.report.sequel import SHORT_ID, sequel
 from flowspan.report.summary import Invocation
 from flowspan.report.terminal import colours, facts
-from flowspan.report.terminal.header import SHORT_ID, status_sign
+from flowspan.report.terminal.header import status_sign
 from flowspan.report.terminal.surface import Surface
 from flowspan.store.records import RunRow
 
@@ -57,6 +58,8 @@ def _run(run: RunRow, surface: Surface) -> Iterator[Text]:
     name.append(surface.cut(surface.plain(run.workflow or run.name), surface.width // 2), "bold")
     yield name.append(f" {run.status}", colour)
     yield surface.own(amounts.duration(run.duration_ns))
+    for words in sequel(run):
+        yield surface.text(words, colours.COLOUR_OF_STATUS["paused"])
     error = reason(run.error_type, run.error_message)
     if run.status == "error" and error:
         yield surface.shortened(surface.text(error, colours.FAILED), surface.width - 2)

@@ -25,6 +25,7 @@ COLOUR_OF_STATUS: Final = {
     "ok": GOOD,
     "error": FAILED,
     "running": COLOUR_OF_ROLE["run"],
+    "paused": WARNING,
     "interrupted": WARNING,
 }
 """Colour of what became of a run."""

@@ -23,6 +23,7 @@ class Glyphs:
         ok: Beside what succeeded.
         failed: Beside what failed.
         running: Beside what goes on.
+        paused: Beside what waits for somebody.
         interrupted: Beside what was cut off.
         warning: Beside what is good to know.
         arrow: From one to the next.
@@ -48,6 +49,7 @@ class Glyphs:
     ok: str = "✓"
     failed: str = "✗"
     running: str = "▶"
+    paused: str = "◦"
     interrupted: str = "!"
     warning: str = "!"
     arrow: str = "→"
@@ -74,6 +76,7 @@ ASCII: Final = Glyphs(
     ok="+",
     failed="x",
     running=">",
+    paused="o",
     arrow=">",
     total="=",
     dot="|",

@@ -9,14 +9,12 @@ from rich.text import Text
 
 from flowspan.report import amounts
 from flowspan.report.reason import reason
+from flowspan.report.sequel import sequel
 from flowspan.report.summary import ModelUse
 from flowspan.report.terminal import colours, facts
 from flowspan.report.terminal.surface import Surface
 from flowspan.report.tree import Tree
 from flowspan.store.records import RunRow, RunStatus
-
-SHORT_ID: Final = 8
-"""Digits of a trace id that are shown, and that ``flowspan show`` takes."""
 
 _MODELS_SHOWN: Final = 4
 _INDENT: Final = 2
@@ -29,6 +27,7 @@ def status_sign(status: RunStatus, surface: Surface) -> str:
         "ok": glyphs.ok,
         "error": glyphs.failed,
         "running": glyphs.running,
+        "paused": glyphs.paused,
         "interrupted": glyphs.interrupted,
     }[status]
 
@@ -41,6 +40,8 @@ def lines(
     quiet = (surface.own(fact, colours.QUIET) for fact in _totals(run, tree))
     yield from surface.facts(quiet, indent=_INDENT)
     yield from surface.facts(_models(models, surface), indent=_INDENT)
+    said = (surface.text(words, colours.COLOUR_OF_STATUS["paused"]) for words in sequel(run))
+    yield from surface.facts(said, indent=_INDENT)
     error = reason(run.error_type, run.error_message)
     if run.status == "error" and error:
         words = surface.cut(surface.plain(error), surface.width - _INDENT)

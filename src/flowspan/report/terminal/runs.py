@@ -9,8 +9,9 @@ from rich.text import Text
 
 from flowspan.report import amounts
 from flowspan.report.reason import reason
+from flowspan.report.sequel import SHORT_ID, sequel
 from flowspan.report.terminal import colours, facts, table
-from flowspan.report.terminal.header import SHORT_ID, status_sign
+from flowspan.report.terminal.header import status_sign
 from flowspan.report.terminal.surface import Surface
 from flowspan.report.terminal.table import Column
 from flowspan.store.location import Place
@@ -18,7 +19,7 @@ from flowspan.store.records import RunRow
 
 
 def lines(runs: Sequence[RunRow], surface: Surface, *, now_ns: int) -> Iterator[Text]:
-    """One line for each run, its error below it.
+    """One line for each run, its error and its neighbours below it.
 
     Args:
         runs: At least one.
@@ -29,15 +30,22 @@ def lines(runs: Sequence[RunRow], surface: Surface, *, now_ns: int) -> Iterator[
     yield from head
     for run, row in zip(runs, rows, strict=True):
         yield from row
-        error = reason(run.error_type, run.error_message)
-        if run.status == "error" and error:
-            words = f"{' ' * SHORT_ID}  {surface.glyphs.corner}"
-            line = surface.own(words, colours.QUIET)
-            line.append(surface.plain(error), colours.FAILED)
-            yield surface.shortened(line, surface.width)
+        told = surface.own(f" {surface.glyphs.dot} ", colours.QUIET).join(_told(run, surface))
+        if told:
+            line = surface.own(f"{' ' * SHORT_ID}  {surface.glyphs.corner}", colours.QUIET)
+            yield surface.shortened(line.append_text(told), surface.width)
     if any(run.unpriced_calls for run in runs):
         yield Text("", end="")
         yield from surface.paragraph(facts.UNKNOWN_PRICE_NOTE, colours.QUIET)
+
+
+def _told(run: RunRow, surface: Surface) -> Iterator[Text]:
+    """What stands below a run: which ones it goes on with, how it stopped, why it failed."""
+    for words in sequel(run):
+        yield surface.text(words, colours.QUIET)
+    error = reason(run.error_type, run.error_message)
+    if run.status == "error" and error:
+        yield surface.text(error, colours.FAILED)
 
 
 def _columns(runs: Sequence[RunRow], surface: Surface, now_ns: int) -> list[Column]:

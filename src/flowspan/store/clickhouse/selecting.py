@@ -98,6 +98,8 @@ _OWN: Final[dict[str, str]] = {
     "status_message": _text(f"substringUTF8(StatusMessage, 1, {_LONGEST_MESSAGE})"),
     "trace_state": _text("TraceState"),
     "estimated": _flag(_attribute(semconv.USAGE_ESTIMATED)),
+    "resumed": _flag(_attribute(semconv.RESUMED)),
+    "resumes": _text(f"if({_attribute(semconv.RESUMED)} = 'true', Links.TraceId[1], '')"),
     "attrs": f"toJSONString({_previews('SpanAttributes')})",
     "events": _objects(
         "n, t, a",

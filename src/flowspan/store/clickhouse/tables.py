@@ -50,6 +50,7 @@ _TYPE_OF: Final = {
             "node_id",
             "conversation_id",
             "session_id",
+            "resumes",
             "invocation",
         ),
         _VARIED,
@@ -71,12 +72,14 @@ _TELLS: Final = """\
 -- The collector must have made {collected} already, which it does with its first spans.
 """
 _BEFORE: Final = """\
--- What was collected before is not in the tables, and so not in lists any more. To put it there,
--- once (day by day, WHERE toDate(time) = ..., where there are more than a hundred):
+-- What was collected before is not in the tables, and so not in lists any more; where an older
+-- flowspan made them, it is not in the columns that are new. To put it there, once
+-- (day by day, WHERE toDate(time) = ..., where there are more than a hundred):
 --   INSERT INTO {core} ({columns})
 --   SELECT {columns}
 --   FROM {view};
 --   INSERT INTO {traces} SELECT trace_id, min(start_ns), max(end_ns) FROM {view} GROUP BY trace_id;
+--   OPTIMIZE TABLE {core} FINAL;
 """
 
 
@@ -92,7 +95,9 @@ def script(*, collected: str = TRACES_TABLE, keep_days: int | None = None) -> st
         (
             view(collected),
             core(keep_days),
+            *_added(),
             _filled(CORE, _select(collected, STORED_COLUMNS)),
+            _filled_anew(CORE, _select(collected, STORED_COLUMNS)),
             traces_core(keep_days),
             _filled(TRACES_CORE, _lifetimes(collected)),
         )
@@ -139,9 +144,23 @@ def traces_core(keep_days: int | None = None) -> str:
     )
 
 
+def _added() -> Iterable[str]:
+    """The columns that a table of an older flowspan lacks."""
+    return (
+        f"ALTER TABLE {CORE} ADD COLUMN IF NOT EXISTS {column.name} {_type(column.name)}"
+        for column in SPAN_COLUMNS
+        if column.since > 1 and column.name in STORED_COLUMNS
+    )
+
+
 def _filled(target: str, statement: str) -> str:
     # Not made anew: what came in meanwhile would be missing in the table.
     return f"CREATE MATERIALIZED VIEW IF NOT EXISTS {target}_mv TO {target} AS\n{statement}"
+
+
+def _filled_anew(target: str, statement: str) -> str:
+    # By what fills it now, where an older flowspan had made it.
+    return f"ALTER TABLE {target}_mv MODIFY QUERY\n{statement}"
 
 
 def _select(collected: str, columns: Iterable[str]) -> str:
