@@ -24,8 +24,9 @@ def _conversation(call: Call) -> Conversation | None:
 class Said:
     """A conversation, as the toy engine's action; acting, it runs the engine inside itself."""
 
-    def __init__(self, *said: Any, inside: Any = None) -> None:
+    def __init__(self, *said: Any, later: tuple[Any, ...] = (), inside: Any = None) -> None:
         self.said = said
+        self.later = later
         self._inside = inside
 
     def __call__(self, _index: int) -> None:
@@ -83,6 +84,58 @@ def test_a_run_without_a_conversation_says_nothing(toy: ModuleType) -> None:
     assert semconv.CONVERSATION_ID not in dict(recording.spans.one().attributes or {})
 
 
+def _named_later(call: Call, _result: Any) -> Conversation | None:
+    said: Any = call.kwargs.get("action")
+    return Conversation(*said.later) if said is not None and said.later else None
+
+
+def _said_before(call: Call) -> Conversation | None:
+    said: Any = call.kwargs.get("action")
+    return Conversation(*said.said) if said is not None and said.said else None
+
+
+TOY_NAMED_LATER = Integration(
+    "toy",
+    "",
+    (
+        Patch(
+            target="toyengine:Engine.run",
+            kind="run",
+            name="toy",
+            conversation=_said_before,
+            conversed=_named_later,
+        ),
+    ),
+)
+
+
+def test_a_conversation_that_the_engine_names_is_known_from_the_result(toy: ModuleType) -> None:
+    """The run says it all the same, and is found by what resumes it."""
+    with record(TOY_NAMED_LATER) as recording:
+        engine = toy.Engine()
+        engine.run(0, action=Said(later=("a",)))
+        engine.run(0, action=Said("a", True))
+
+    first, second = recording.spans.of_kind("run")
+    assert dict(first.attributes or {})[semconv.CONVERSATION_ID] == "a"
+    assert [link.context.span_id for link in second.links] == [first.context.span_id]
+
+
+def test_an_id_that_is_none_of_a_conversation_links_alone(toy: ModuleType) -> None:
+    """No span has it, and the run that goes on says that it does."""
+    with record(TOY_NAMED_LATER) as recording:
+        engine = toy.Engine()
+        engine.run(0, action=Said(later=("a", False, False)))
+        engine.run(0, action=Said("a", True, False))
+        engine.run(0, action=Said("b", True, False))
+
+    first, *others = recording.spans.of_kind("run")
+    known = [dict(span.attributes or {}) for span in others]
+    assert [each.get(semconv.RESUMED) for each in known] == [True, True]
+    assert not any(semconv.CONVERSATION_ID in each for each in known)
+    assert resumed(recording) == [[], [first.context.span_id], []]
+
+
 def test_only_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept is bounded."""
     monkeypatch.setattr(conversations, "MOST", 2)
@@ -101,6 +154,7 @@ def test_who_remembers_beyond_the_process_is_asked() -> None:
     here = SpanContext(1, 8, False, TraceFlags(1))
 
     assert known.latest("toy", "a") is elsewhere
+    assert known.latest("toy", "a", beyond=False) is None
     known.remember("toy", "a", here)
     assert known.latest("toy", "a") is here
     safety.set_strict(strict=False)

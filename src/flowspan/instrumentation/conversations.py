@@ -33,10 +33,10 @@ class Conversations:
         self.recall = recall
         self._latest: OrderedDict[tuple[str, str], SpanContext] = OrderedDict()
 
-    def latest(self, engine: str, conversation: str) -> SpanContext | None:
-        """The span of its last run, if anybody knows."""
+    def latest(self, engine: str, conversation: str, *, beyond: bool = True) -> SpanContext | None:
+        """The span of its last run, if anybody knows; who is ``beyond`` this process included."""
         found = self._latest.get((engine, conversation))
-        if found is None and self.recall is not None:
+        if found is None and beyond and self.recall is not None:
             return guarded("the run that is resumed", self.recall, engine, conversation)
         return found
 

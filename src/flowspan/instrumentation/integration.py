@@ -147,10 +147,13 @@ class Conversation(NamedTuple):
     Attributes:
         id: As the engine has it.
         resumes: Whether the run goes on where an earlier one of the conversation stopped.
+        told: ``False`` where the engine knows no conversations, and the id is of something else
+            that both runs have: it links them, in one process, and no span has it.
     """
 
     id: str
     resumes: bool = False
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +180,8 @@ class Patch:
             the client could not parse was paid for.
         conversation: Which conversation a run is part of; one that resumes is linked to the one
             before it.
+        conversed: The same from its result, where that says more: what the engine named the
+            conversation, or by what the run that resumes this one will know it.
         remote: The call is carried out in another process, which the span says by its kind.
         snapshot: Remembers what ``after`` will compare with; its value is ``call.snapshot``.
         state: The state that nodes share, a dict or an object, asked before the call and after it:
@@ -246,6 +251,7 @@ class Patch:
     failure: Callable[[Call, BaseException], Attributes] | None = None
     salvage: Callable[[Call, BaseException], Any] | None = None
     conversation: Callable[[Call], Conversation | None] | None = None
+    conversed: Callable[[Call, Any], Conversation | None] | None = None
     remote: bool = False
     snapshot: Callable[[Call], Any] | None = None
     state: Callable[[Call], Any] | None = None

@@ -41,7 +41,13 @@ if TYPE_CHECKING:
 
     from flowspan.config import ContentMode
     from flowspan.instrumentation.events import EventLog
-    from flowspan.instrumentation.integration import Attributes, Content, Event, ToolRequest
+    from flowspan.instrumentation.integration import (
+        Attributes,
+        Content,
+        Conversation,
+        Event,
+        ToolRequest,
+    )
 
 
 class Invocation(CallFrame):
@@ -62,14 +68,17 @@ class Invocation(CallFrame):
             self.began(ago)
         self._name()
         self._request()
-        resumed = None if site.patch.conversation is None else self._conversation()
+        found: Conversation | None = None
+        if site.patch.conversation is not None:
+            found = site.ask("conversation", site.patch.conversation, self.call)
+        resumed = None if found is None else self._resumed(found)
         accounting.started(self)
         if hooks := site.machine.hooks_of.get(site.kind):
             self._ask(hooks)
         if site.keep is None:
             self._start_span()
-        if site.patch.conversation is not None:
-            self._converse(resumed)
+        if found is not None:
+            self._converse(found, resumed)
         if site.patch.before is not None:
             self._emit(site.ask_all("before", site.patch.before, self.call))
         return self
@@ -131,28 +140,31 @@ class Invocation(CallFrame):
                 self.run.steps += 1
                 attributes[semconv.STEP_INDEX] = self.run.steps
 
-    def _conversation(self) -> SpanContext | None:
-        """Say which conversation the run is part of, and find the run that it resumes."""
-        site = self.site
-        assert site.patch.conversation is not None  # noqa: S101 - asked by the caller
-        found = site.ask("conversation", site.patch.conversation, self.call)
-        if found is None:
-            return None
-        self._take({semconv.CONVERSATION_ID: found.id, semconv.RESUMED: found.resumes or None})
-        if self.host is not None or not found.resumes:  # a nested one is part of the run around it
-            return None
-        known = self.attributes[semconv.CONVERSATION_ID]
-        return site.machine.conversations.latest(site.engine, known)
+    def _converses(self, found: Conversation) -> str:
+        """Say which conversation the run is part of; its name among those that are remembered."""
+        if not found.told:
+            return found.id
+        self._take({semconv.CONVERSATION_ID: found.id})
+        return str(self.attributes[semconv.CONVERSATION_ID])
 
-    def _converse(self, resumed: SpanContext | None) -> None:
+    def _resumed(self, found: Conversation) -> SpanContext | None:
+        """The run that this one resumes; one inside another is part of the run around it."""
+        name = self._converses(found)
+        self._take({semconv.RESUMED: found.resumes or None})
+        if self.host is not None or not found.resumes:
+            return None
+        site = self.site
+        return site.machine.conversations.latest(site.engine, name, beyond=found.told)
+
+    def _converse(self, found: Conversation, resumed: SpanContext | None = None) -> None:
         """Link the run to the one that it resumes; the next of the conversation finds this one."""
-        known = self.attributes.get(semconv.CONVERSATION_ID)
-        if known is None or self.host is not None or self._span is None:
+        name = self._converses(found)
+        if self.host is not None or self._span is None:
             return
         if resumed is not None:
             self._span.add_link(resumed)
         site = self.site
-        site.machine.conversations.remember(site.engine, known, self._span.get_span_context())
+        site.machine.conversations.remember(site.engine, name, self._span.get_span_context())
 
     def _inherit_prompt(self) -> None:
         """A model call that names no prompt of its own has the one chosen around it."""
@@ -204,6 +216,10 @@ class Invocation(CallFrame):
         patch = site.patch
         if patch.response is not None:
             self._take(site.ask("response", patch.response, call, result))
+        if patch.conversed is not None:
+            found = site.ask("conversed", patch.conversed, call, result)
+            if found is not None:
+                self._converse(found)
         if patch.outcome is not None:
             kind = site.ask("outcome", patch.outcome, call, result)
             self._take({semconv.ERROR_TYPE: None if kind is None else text(kind)})
