@@ -43,7 +43,8 @@ def played(how: Callable[[Any], object], graph: Graph, *, asynchronous: bool = F
     with record(*INTEGRATIONS) as recording, openai.OpenAI(max_retries=0) as client:
         ask = client.chat.completions.create
         player = Player(graph, ask=lambda: ask(model="gpt-4o-mini", messages=messages))
-        program = translated(graph, player, asynchronous=asynchronous).compile(name="random")
+        drawn = translated(graph, player, asynchronous=asynchronous).compile(name="random")
+        program = drawn.with_config(recursion_limit=100)  # 25 in earlier versions: loops take more
         try:
             how(program)
         except FlakyError as error:
