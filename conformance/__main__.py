@@ -12,12 +12,16 @@ def main() -> int:
     """Do what the arguments say; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     verbs = parser.add_subparsers(required=True)
-    tested = verbs.add_parser("matrix", help="test the clients in their environments")
-    tested.add_argument("names", nargs="*", help="environments (default: all)")
-    tested.set_defaults(run=lambda given: matrix.run(given.names))
-    engines = verbs.add_parser("engines", help="test the engines in their environments")
-    engines.add_argument("names", nargs="*", help="environments (default: all)")
-    engines.set_defaults(run=lambda given: matrix.run(given.names, matrix.ENGINES))
+    for verb, what, table in (
+        ("matrix", "clients", matrix.TABLE),
+        ("engines", "engines", matrix.ENGINES),
+    ):
+        tested = verbs.add_parser(verb, help=f"test the {what} in their environments")
+        tested.add_argument("names", nargs="*", help="environments, with wildcards (default: all)")
+        tested.add_argument("--without", metavar="NAME", help="not these, with wildcards")
+        tested.set_defaults(
+            run=lambda given, table=table: matrix.run(given.names, table, without=given.without)
+        )
     kept = verbs.add_parser("keeps", help="say what an environment lacks, inside of it")
     kept.add_argument("name", help="of the environment")
     kept.set_defaults(run=lambda given: matrix.keeps(given.name))

@@ -19,6 +19,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -86,24 +87,27 @@ def environments(table: Path | None = None) -> tuple[Environment, ...]:
     )
 
 
-def run(names: Sequence[str], table: Path | None = None) -> int:
+def run(names: Sequence[str], table: Path | None = None, *, without: str | None = None) -> int:
     """Make the environments that are named (or all), test in them, and say how it went.
 
     Args:
-        names: Which.
+        names: Which, with wildcards.
         table: Of which table; the clients' unless said.
+        without: Which of these to leave out, with wildcards.
 
     Returns:
         The exit status: 0 if the tests passed in all of them.
     """
-    known = {each.name: each for each in environments(table)}
-    if unknown := [name for name in names if name not in known]:
-        _say(f"no such environment: {', '.join(unknown)}; there are {', '.join(known)}")
-        return 2
+    known = environments(table)
+    for name in filter(None, (*names, without)):
+        if not any(fnmatchcase(each.name, name) for each in known):
+            there = ", ".join(each.name for each in known)
+            _say(f"no such environment: {name}; there are {there}")
+            return 2
     if _uv() is None:
         _say("the environments are made with uv, which is not here: pip install uv")
         return 2
-    wanted = [known[name] for name in names or known]
+    wanted = [each for each in known if _is_wanted(each.name, names, without)]
     with ThreadPoolExecutor(_AT_ONCE) as makers:
         made = [(each, makers.submit(_made, each)) for each in wanted]
         outcomes = [
@@ -112,8 +116,13 @@ def run(names: Sequence[str], table: Path | None = None) -> int:
         ]
     _say("\nenvironment by environment:")
     for each, outcome, seconds in outcomes:
-        _say(f"  {each.name:<16} {outcome or 'passed':<16} {seconds:4.0f} s  {each.about}")
+        _say(f"  {each.name:<17} {outcome or 'passed':<16} {seconds:4.0f} s  {each.about}")
     return int(any(outcome for _, outcome, _ in outcomes))
+
+
+def _is_wanted(name: str, names: Sequence[str], without: str | None) -> bool:
+    asked = not names or any(fnmatchcase(name, each) for each in names)
+    return asked and not (without is not None and fnmatchcase(name, without))
 
 
 def _tested(environment: Environment, made: Future[str], number: int, of: int) -> tuple[str, float]:

@@ -46,7 +46,7 @@ def test_what_cannot_be_installed_is_named_with_its_environment(
     said = capfd.readouterr().out
     assert status == 1
     assert "environment lonely cannot be made:\nno-such was not found in the package reg" in said
-    assert "lonely           CANNOT BE MADE" in said
+    assert "lonely            CANNOT BE MADE" in said
 
 
 def test_an_environment_whose_tests_fail_has_failed(
@@ -62,12 +62,39 @@ def test_an_environment_whose_tests_fail_has_failed(
     status = matrix.run(["lonely"])
 
     assert status == 1
-    assert "lonely           FAILED" in capfd.readouterr().out
+    assert "lonely            FAILED" in capfd.readouterr().out
 
 
 def test_an_unknown_environment_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert matrix.run(["nowhere"]) == 2
     assert "no such environment: nowhere; there are earlier, " in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "without", "made"),
+    [
+        ([], None, ["lonely", "lone-two", "third"]),
+        (["lone*"], None, ["lonely", "lone-two"]),
+        ([], "lone*", ["third"]),
+        (["*l*"], "*two", ["lonely"]),
+    ],
+)
+def test_environments_are_chosen_by_wildcards(
+    table: Path,
+    capfd: pytest.CaptureFixture[str],
+    names: list[str],
+    without: str | None,
+    made: list[str],
+) -> None:
+    with matrix.TABLE.open("a") as file:
+        file.writelines(f'[{name}]\nabout = "a"\ninstall = []\n' for name in ("lone-two", "third"))
+    uv(table, "exit 1")
+
+    matrix.run(names, matrix.TABLE, without=without)
+
+    said = capfd.readouterr().out
+    listed = said[said.index("environment by environment") :].splitlines()[1:]
+    assert [line.split()[0] for line in listed] == made
 
 
 def test_what_is_promised_and_is_not_here_is_told(
