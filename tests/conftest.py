@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,21 @@ def pytest_report_header() -> str:
     here = ", ".join(name for name in drivers() if name not in lacking)
     missing = "; ".join(f"{name} (no {', '.join(of)})" for name, of in lacking.items())
     return f"clients: {here or 'none'}" + (f"\nnot here: {missing}" if missing else "")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What collecting imports stays: no collection of garbage looks at it again.
+
+    Many tests collect garbage to see what is let go, and each would walk through all engines and
+    clients, which takes half a second.  What a test makes is looked at as ever.
+    """
+    gc.disable()
+    found = yield
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+    return found
 
 
 @pytest.fixture(autouse=True)
