@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from span_kit import attributes, events
 
 import flowspan
 from flowspan import semconv
@@ -19,14 +20,6 @@ from flowspan.testing import Recording, record
 def recording() -> Iterator[Recording]:
     with record() as recording:
         yield recording
-
-
-def attributes(span: Any) -> dict[str, Any]:
-    return dict(span.attributes)
-
-
-def events(span: Any) -> list[tuple[str, dict[str, Any]]]:
-    return [(event.name, dict(event.attributes)) for event in span.events]
 
 
 def test_a_block_is_a_span_with_what_was_said_of_it(recording: Recording) -> None:

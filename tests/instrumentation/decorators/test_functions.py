@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from span_kit import attributes
 
 import flowspan
 from flowspan import semconv
@@ -21,10 +22,6 @@ def seen(function: Any, *args: Any, **options: Any) -> Any:
     with record(**options) as recording:
         function(*args)
     return recording.spans
-
-
-def attributes(span: Any) -> dict[str, Any]:
-    return dict(span.attributes)
 
 
 @flowspan.tool

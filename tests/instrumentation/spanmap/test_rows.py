@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from span_kit import RUN, attributes, seen
 
 from flowspan import semconv
 from flowspan.instrumentation.integration import Call
-from flowspan.testing import RecordedSpans, record
-
-if TYPE_CHECKING:
-    from flowspan.config import Detail
-    from flowspan.instrumentation.integration import Integration
-
-RUN = """
-[[rows]]
-target = "mapped_program:run"
-kind = "run"
-name = "a run"
-"""
-
-
-def seen(integration: Integration, call: Any, *, detail: Detail = "normal") -> RecordedSpans:
-    with record(integration, detail=detail) as recording:
-        call()
-    return recording.spans
-
-
-def attributes(span: Any) -> dict[str, Any]:
-    return dict(span.attributes)
-
-
-def events(span: Any) -> list[tuple[str, dict[str, Any]]]:
-    return [(event.name, dict(event.attributes)) for event in span.events]
 
 
 def test_a_row_gives_a_call_its_role_name_and_attributes(program: Any, mapped: Any) -> None:

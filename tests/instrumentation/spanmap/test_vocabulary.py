@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from span_kit import seen
 
 from flowspan import semconv
 from flowspan.instrumentation.integration import Integration
@@ -89,14 +90,6 @@ def _program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Module
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("speaking")
     del sys.modules["speaking"]
-
-
-def seen(
-    integration: Integration, call: Callable[[], Any], detail: Any = "normal"
-) -> RecordedSpans:
-    with record(integration, detail=detail) as recording:
-        call()
-    return recording.spans
 
 
 def found(spans: RecordedSpans, kind: str) -> dict[str, Any]:
