@@ -1,4 +1,4 @@
-"""Fixtures of the engines' tests: a provider that writes, and jobs for it."""
+"""Fixtures of the engines' tests: a provider that answers, a recording, and jobs that write."""
 
 from __future__ import annotations
 
@@ -6,25 +6,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from traces import INTEGRATIONS
 from writehere_kit.answers import GOALS, Writer
 from writehere_kit.program import Job, MakeJob, Mode
 
-from flowspan.testing import FakeProvider
+from flowspan.testing import FakeProvider, Recording, record
+from flowspan.testing.fake_provider import Responder
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    """A provider that plans and writes, which this process's clients talk to."""
-    with FakeProvider(respond=Writer()) as provider:
+def model() -> Responder | None:
+    """What answers the provider's requests: an echo, unless a module has a model of its own."""
+    return None
+
+
+@pytest.fixture
+def provider(model: Responder | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
+    """A provider that this process's clients talk to."""
+    with FakeProvider(respond=model) as provider:
         for name, value in provider.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("OPENROUTER_BASE_URL", provider.openai_url)
         yield provider
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> MakeJob:
-    """Makes jobs in folders whose names have one length."""
+def recording() -> Iterator[Recording]:
+    """Everything that the distribution would apply."""
+    with record(*INTEGRATIONS, priced=True) as recording:
+        yield recording
+
+
+@pytest.fixture
+def job(tmp_path: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> MakeJob:
+    """Makes jobs in folders whose names have one length; the provider plans and writes them."""
+    provider.respond = Writer()
+    monkeypatch.setenv("OPENROUTER_BASE_URL", provider.openai_url)
 
     def make(mode: Mode, *goals: str, model: str = "gpt-4o") -> Job:
         folder = tmp_path / f"job{len(list(tmp_path.glob('job*'))):04}"

@@ -8,23 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from crewai_kit import (
-    HAS_ASYNC,
-    INTEGRATIONS,
-    Model,
-    agent,
-    attributes,
-    broken,
-    crew,
-    crewai,
-    events,
-    final,
-    task,
-    use,
-)
+from crewai_kit import HAS_ASYNC, Model, agent, broken, crew, crewai, final, task, use
+from traces import INTEGRATIONS, attributes, events, threaded
 
 from flowspan import semconv
-from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing import FakeProvider, Fault, Gate, Recording, Reply, record
 
 pytestmark = [
@@ -42,21 +29,10 @@ def model() -> Model:
 
 
 @pytest.fixture
-def provider(model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    with FakeProvider(respond=model) as provider:
-        for name, value in provider.environment.items():
-            monkeypatch.setenv(name, value)
-        yield provider
-
-
-@pytest.fixture
 def recording(provider: FakeProvider) -> Iterator[Recording]:
     """Everything that the distribution would apply; every request must be a model call."""
-    threads = ThreadContext()
-    threads.install()
-    with record(*INTEGRATIONS) as recording:
+    with threaded(*INTEGRATIONS) as recording:
         yield recording
-    threads.uninstall()
     calls = recording.spans.of_kind("llm")
     charged = provider.ledger.total()
     assert broken(recording.spans) == []

@@ -10,25 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crewai_kit import (
-    HAS_ASYNC,
-    INTEGRATIONS,
-    Flow,
-    agent,
-    attributes,
-    broken,
-    crew,
-    events,
-    flow,
-    routes,
-    task,
-)
+from crewai_kit import HAS_ASYNC, Flow, agent, broken, crew, flow, task
 from graphs import END, FlakyError, Graph, Player, Tally, expected, graphs
 from hypothesis import HealthCheck, given, settings
 from openai import OpenAI
+from traces import INTEGRATIONS, attributes, events, routes, threaded
 
 from flowspan import semconv
-from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing import FakeProvider, RecordedSpans, Recording, record
 
 pytestmark = [
@@ -40,21 +28,10 @@ pytestmark = [
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
-        for name, value in provider.environment.items():
-            monkeypatch.setenv(name, value)
-        yield provider
-
-
-@pytest.fixture
 def recording() -> Iterator[Recording]:
     """Everything that the distribution would apply."""
-    threads = ThreadContext()
-    threads.install()
-    with record(*INTEGRATIONS) as recording:
+    with threaded(*INTEGRATIONS) as recording:
         yield recording
-    threads.uninstall()
     assert broken(recording.spans) == []
 
 

@@ -5,23 +5,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from crewai_kit import (
-    INTEGRATIONS,
-    Flow,
-    Model,
-    agent,
-    crew,
-    crewai,
-    events,
-    flow,
-    task,
-    use,
-)
+from crewai_kit import Flow, Model, agent, crew, crewai, flow, task, use
+from traces import INTEGRATIONS, events
 
 from flowspan import semconv
 from flowspan.instrumentation.engines import crewai as rows
@@ -29,6 +18,7 @@ from flowspan.instrumentation.integration import Patch
 from flowspan.testing import FakeProvider, record
 
 pytestmark = [
+    pytest.mark.usefixtures("provider"),
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # CrewAI's, of itself
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # it closes no client
@@ -39,14 +29,6 @@ pytestmark = [
 @pytest.fixture
 def model() -> Model:
     return Model()
-
-
-@pytest.fixture(autouse=True)
-def provider(model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    with FakeProvider(respond=model) as provider:
-        for name, value in provider.environment.items():
-            monkeypatch.setenv(name, value)
-        yield provider
 
 
 @crewai.tools.tool("search")

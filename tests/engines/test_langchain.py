@@ -15,27 +15,11 @@ from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_kit import OwnModel, chat, lookup, read, tokens_are_the_ledgers
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from langgraph_kit import INTEGRATIONS, attributes, broken, events
+from langgraph_kit import broken
+from traces import attributes, events
 
 from flowspan import semconv
-from flowspan.testing import FakeProvider, Recording, Reply, ToolCall, record
-
-
-@pytest.fixture
-def recording() -> Iterator[Recording]:
-    """Everything that the distribution would apply."""
-    with record(*INTEGRATIONS, priced=True) as recording:
-        yield recording
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    """A provider that this process's clients talk to."""
-    with FakeProvider() as provider:
-        for name, value in provider.environment.items():
-            monkeypatch.setenv(name, value)
-        yield provider
-
+from flowspan.testing import FakeProvider, Recording, Reply, ToolCall
 
 # --- tools, retrievers, chains --------------------------------------------------------------------
 
@@ -99,7 +83,7 @@ invoke_workflow RunnableSequence
   chat own-1
 """
     assert one * 3 == recording.spans.tree() + "\n"
-    assert list(broken(recording.spans)) == []
+    assert broken(recording.spans) == []
 
 
 def test_a_chain_inside_a_graph_makes_no_span(recording: Recording) -> None:

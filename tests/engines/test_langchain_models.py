@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import HumanMessage
 from langchain_kit import OwnModel, OwnStream, chat, read, tokens_are_the_ledgers
-from langgraph_kit import INTEGRATIONS, attributes, events
+from traces import INTEGRATIONS, attributes, events
 
 from flowspan import semconv
 from flowspan.testing import FakeProvider, Fault, Recording, record
-
-
-@pytest.fixture
-def recording() -> Iterator[Recording]:
-    """Everything that the distribution would apply."""
-    with record(*INTEGRATIONS, priced=True) as recording:
-        yield recording
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    """A provider that this process's clients talk to."""
-    with FakeProvider() as provider:
-        for name, value in provider.environment.items():
-            monkeypatch.setenv(name, value)
-        yield provider
-
 
 # --- models that are no SDK -----------------------------------------------------------------------
 

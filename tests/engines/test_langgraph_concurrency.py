@@ -15,7 +15,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send
-from langgraph_kit import INTEGRATIONS, State, attributes, broken
+from langgraph_kit import State, broken
+from traces import INTEGRATIONS, attributes
 
 from flowspan import semconv
 from flowspan.instrumentation import streams
@@ -63,7 +64,7 @@ def thread(number: int) -> Any:
 def are_whole(spans: RecordedSpans, count: int) -> None:
     """Each run is one trace of its own with all of its spans."""
     roots = spans.roots()
-    assert list(broken(spans)) == []
+    assert broken(spans) == []
     assert len(roots) == len(spans.trace_ids()) == count
     assert len({attributes(root)[semconv.CONVERSATION_ID] for root in roots}) == count
     for root in roots:
@@ -123,7 +124,7 @@ def told_as_left(spans: RecordedSpans) -> None:
     assert attributes(spans.roots()[0])[semconv.STREAM_ABANDONED] is True
     assert all(span.status.is_unset for span in spans)
     assert len(spans.roots()) == 1
-    assert list(broken(spans)) == []
+    assert broken(spans) == []
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])

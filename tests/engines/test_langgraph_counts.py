@@ -12,16 +12,8 @@ import pytest
 from graphs import FlakyError, Graph, Player, Tally, expected, graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from langgraph_kit import (
-    INTEGRATIONS,
-    attributes,
-    broken,
-    packets,
-    routes,
-    tally_of,
-    told,
-    translated,
-)
+from langgraph_kit import broken, packets, tally_of, told, translated
+from traces import INTEGRATIONS, attributes, routes
 
 from flowspan import semconv
 from flowspan.testing import FakeProvider, RecordedSpans, record
@@ -58,7 +50,7 @@ def check(graph: Graph, tally: Tally, spans: RecordedSpans) -> None:
     sent = packets(graph, tally)
     assert told(tally_of(graph, spans)) == told(tally)
     assert sent == {pair: count for pair, count in routes(spans).items() if pair in sent}
-    assert list(broken(spans)) == []
+    assert broken(spans) == []
     assert len(spans.roots()) == 1
     root = attributes(spans.roots()[0])
     assert root.get(semconv.ROLLUP_LLM_CALLS, 0) == tally.calls
@@ -126,7 +118,7 @@ def test_random_graphs_in_an_event_loop_are_counted_exactly(
 
     if tally.failed:
         assert tally_of(graph, spans).visits == +tally.visits
-        assert list(broken(spans)) == []
+        assert broken(spans) == []
     else:
         check(graph, tally, spans)
         assert tally == expected(graph)

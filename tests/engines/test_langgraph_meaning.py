@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,19 +11,12 @@ from typing import Annotated, Any
 import pytest
 from langgraph.graph import END, START, StateGraph
 from langgraph_graphs import State
-from langgraph_kit import INTEGRATIONS, attributes, events
 from pydantic import BaseModel
+from traces import INTEGRATIONS, attributes, events
 
 from flowspan import semconv
 from flowspan.instrumentation.spanmap.loading import load_map
 from flowspan.testing import Recording, record
-
-
-@pytest.fixture
-def recording() -> Iterator[Recording]:
-    """Everything that the distribution would apply."""
-    with record(*INTEGRATIONS) as recording:
-        yield recording
 
 
 def test_a_failure_that_is_only_in_the_state(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,17 +9,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from langgraph_graphs import State, fanning_out, thread
-from langgraph_kit import INTEGRATIONS, attributes, events
+from traces import attributes, events
 
 from flowspan import semconv
-from flowspan.testing import Recording, record
-
-
-@pytest.fixture
-def recording() -> Iterator[Recording]:
-    """Everything that the distribution would apply."""
-    with record(*INTEGRATIONS) as recording:
-        yield recording
+from flowspan.testing import Recording
 
 
 def asking() -> Any:

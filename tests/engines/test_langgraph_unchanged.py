@@ -21,7 +21,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
-from langgraph_kit import INTEGRATIONS, attributes
+from traces import INTEGRATIONS, attributes
 
 from flowspan import semconv
 from flowspan.instrumentation.engines.langgraph import INTEGRATION

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import pytest
 from phases import known
+from traces import threaded
 
 from flowspan import semconv
 from flowspan.instrumentation.clients import http as http_rows
@@ -28,7 +29,6 @@ from flowspan.instrumentation.clients import litellm as litellm_rows
 from flowspan.instrumentation.clients import openai as openai_rows
 from flowspan.instrumentation.engines import pflow as rows
 from flowspan.instrumentation.integration import Patch
-from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing import FakeProvider, Fault, Gate, Recording, Reply, record
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices at import
@@ -56,14 +56,13 @@ pytestmark = [
 
 
 @pytest.fixture(name="provider")
-def _provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeProvider]:
+def _provider(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[FakeProvider]:
     """What pflow asks; a home of its own for pflow's traces and its cache."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    with FakeProvider() as provider:
-        for name, value in provider.environment.items():
-            monkeypatch.setenv(name, value)
-        yield provider
-        close_clients()
+    yield provider
+    close_clients()
 
 
 def close_clients() -> None:
@@ -77,11 +76,8 @@ def close_clients() -> None:
 
 @pytest.fixture
 def recording(provider: FakeProvider) -> Iterator[Recording]:
-    threads = ThreadContext()
-    threads.install()
-    with record(*ALL, priced=True) as recording:
+    with threaded(*ALL, priced=True) as recording:
         yield recording
-    threads.uninstall()
 
 
 def run(workflow: Any, params: dict[str, Any] | None = None, **options: Any) -> Any:

@@ -14,13 +14,13 @@ from graphs import END, FlakyError, Graph, Node, Player, Work, expected, graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from phases import counted, numbers, played
+from traces import threaded
 
 from flowspan import semconv
 from flowspan.instrumentation.clients import http
 from flowspan.instrumentation.clients import openai as openai_rows
 from flowspan.instrumentation.engines import pflow as rows
-from flowspan.instrumentation.threads import ThreadContext
-from flowspan.testing import FakeProvider, record
+from flowspan.testing import FakeProvider
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 pytest.importorskip("pflow.runtime.engine")
@@ -120,14 +120,11 @@ def test_a_random_graph_is_counted_as_it_was_played(
     player = Player(
         graph, lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
     )
-    threads = ThreadContext()
-    threads.install()
 
-    with client, record(*ALL, detail="full") as recording:
+    with client, threaded(*ALL, detail="full") as recording:
         translation = Translation(graph, player, parallel=parallel)
         failed = translation.run()
 
-    threads.uninstall()
     spans = recording.spans
     assert failed == player.tally.failed
     if not failed:

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 from phases import known
+from traces import threaded
 
 from flowspan import semconv
 from flowspan.instrumentation.engines import pocketflow as rows
-from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing import Recording, record
 
 dill = pytest.importorskip("dill")
@@ -36,11 +36,8 @@ ROWS = rows.INTEGRATION.patches
 
 @pytest.fixture
 def recording() -> Iterator[Recording]:
-    threads = ThreadContext()
-    threads.install()
-    with record(rows.INTEGRATION, detail="full") as recording:
+    with threaded(rows.INTEGRATION, detail="full") as recording:
         yield recording
-    threads.uninstall()
 
 
 class Step(Node):

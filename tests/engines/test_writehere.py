@@ -9,11 +9,12 @@ from typing import Final
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from traces import attributes
 from writehere_kit.answers import GOALS, Writer
 from writehere_kit.counting import counted, transitions_of
 from writehere_kit.picture import picture
 from writehere_kit.program import ENTRIES, MODES, Entry, MakeJob, Mode, results, run, standin
-from writehere_kit.watch import attributes, events, watched
+from writehere_kit.watch import events, watched
 
 from flowspan import semconv
 from flowspan.config import Detail

@@ -15,19 +15,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from traces import attributes, threaded
 from writehere_kit.answers import GOALS, Writer
 from writehere_kit.program import MODES, STANDIN, Job, MakeJob, Mode, run, standin
-from writehere_kit.watch import attributes
 
 from flowspan import semconv
 from flowspan.config import Detail
 from flowspan.instrumentation.discovery import built_in
 from flowspan.instrumentation.integration import Integration
 from flowspan.instrumentation.spanmap.loading import load_map
-from flowspan.instrumentation.threads import ThreadContext
 from flowspan.store.queries import open_store
 from flowspan.store.records import SpanRow
-from flowspan.testing import FakeProvider, record
+from flowspan.testing import FakeProvider
 
 SCRIPTS: Final = Path(sys.executable).parent
 MAP: Final = Path(__file__).parents[2] / "examples" / "maps" / "writehere.toml"
@@ -77,13 +76,8 @@ def tree(spans: Sequence[Any], parent: Any = None, depth: int = 0) -> list[str]:
 
 
 def watched(job: Job, detail: Detail, *integrations: Integration) -> list[Any]:
-    threads = ThreadContext()
-    threads.install()
-    try:
-        with standin(), record(*integrations, detail=detail) as recording:
-            run(job, "imported")
-    finally:
-        threads.uninstall()
+    with standin(), threaded(*integrations, detail=detail) as recording:
+        run(job, "imported")
     return list(recording.spans)
 
 

@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from traces import attributes
 from writehere_kit.program import ENTRIES, Entry, MakeJob
-from writehere_kit.watch import attributes, events, watched
+from writehere_kit.watch import events, watched
 
 from flowspan import semconv
 from flowspan.testing import FakeProvider

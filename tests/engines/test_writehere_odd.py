@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from traces import attributes
 from writehere_kit import watch
 from writehere_kit.program import MakeJob, run
-from writehere_kit.watch import attributes, events, watching
+from writehere_kit.watch import events, watching
 
 from flowspan import semconv
 from flowspan.instrumentation.engines.writehere import describing, launch

@@ -9,14 +9,13 @@ import importlib
 import json
 import os
 import tempfile
-from collections import Counter
 from typing import Any, Final
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
+import traces
+from traces import attributes
 
 from flowspan import semconv
-from flowspan.instrumentation import discovery
 from flowspan.testing import ReceivedRequest, RecordedSpans, Reply, ToolCall
 
 SETTINGS: Final = {
@@ -34,9 +33,6 @@ os.environ.setdefault("CREWAI_STORAGE_DIR", tempfile.mkdtemp(prefix="crewai-"))
 
 crewai: Final[Any] = pytest.importorskip("crewai")
 flow: Final[Any] = importlib.import_module("crewai.flow.flow")
-
-INTEGRATIONS: Final = tuple(discovery.built_in())
-"""Everything that the distribution would apply."""
 
 HAS_ASYNC: Final = hasattr(crewai.Crew, "akickoff")
 """Whether this version has tasks that are coroutines, and with them native calls of tools."""
@@ -100,37 +96,8 @@ def crew(*tasks: Any, **settings: Any) -> Any:
     return Crew(tasks=list(tasks), **settings)
 
 
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    """A span's attributes."""
-    return dict(span.attributes or {})
-
-
-def events(span: ReadableSpan, name: str) -> list[dict[str, Any]]:
-    """The attributes of a span's events of that name."""
-    return [dict(event.attributes or {}) for event in span.events if event.name == name]
-
-
-def routes(spans: RecordedSpans) -> Counter[tuple[str, str | None]]:
-    """Decisions, as pairs."""
-    return Counter(
-        (taken[semconv.ROUTE_FROM], taken.get(semconv.ROUTE_TO))
-        for span in spans
-        for taken in events(span, semconv.EVENT_ROUTE_TAKEN)
-    )
-
-
 def broken(spans: RecordedSpans) -> list[str]:
-    """What is wrong with traces as a whole: orphans, and parents that are of another run."""
-    by_id = {span.context.span_id: span for span in spans}
-    found = []
-    for span in spans:
-        if span.parent is None:
-            if attributes(span)[semconv.KIND] != "run":
-                found.append(f"{span.name} has no run")
-            continue
-        parent = by_id.get(span.parent.span_id)
-        if parent is None or parent.context.trace_id != span.context.trace_id:
-            found.append(f"{span.name} is an orphan")
-        elif attributes(parent)[semconv.RUN_ID] != attributes(span)[semconv.RUN_ID]:
-            found.append(f"{span.name} is of another run than what is around it")
-    return found
+    """What is wrong with traces as a whole: roots that are no runs, and more."""
+    roots = [span for span in spans if span.parent is None]
+    alone = [span for span in roots if attributes(span)[semconv.KIND] != "run"]
+    return [*traces.broken(spans), *(f"{span.name} has no run" for span in alone)]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any, Final, TypedDict
 
+import traces
 from graphs import END, FlakyError, Graph, Player, Tally, Work
 from langgraph.graph import START, StateGraph
 from langgraph.types import RetryPolicy, Send
-from opentelemetry.sdk.trace import ReadableSpan
+from traces import attributes, events, routes
 
 from flowspan import semconv
-from flowspan.instrumentation import discovery
 from flowspan.testing import RecordedSpans
 
-INTEGRATIONS: Final = tuple(discovery.built_in())
-"""Everything that the distribution would apply."""
+_AROUND: Final = {"node": ("step", "node"), "step": ("run", "agent")}
 
 
 def _newer(_old: int, new: int) -> int:
@@ -86,25 +85,6 @@ def _add(built: Any, player: Player, work: Work, *, asynchronous: bool) -> None:
 # --- what a trace counts --------------------------------------------------------------------------
 
 
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    """A span's attributes."""
-    return dict(span.attributes or {})
-
-
-def events(span: ReadableSpan, name: str) -> list[dict[str, Any]]:
-    """The attributes of a span's events of that name."""
-    return [dict(event.attributes or {}) for event in span.events if event.name == name]
-
-
-def routes(spans: RecordedSpans) -> Counter[tuple[str, str]]:
-    """Decisions, as pairs."""
-    return Counter(
-        (taken[semconv.ROUTE_FROM], taken.get(semconv.ROUTE_TO, END))
-        for span in spans
-        for taken in events(span, semconv.EVENT_ROUTE_TAKEN)
-    )
-
-
 def tally_of(graph: Graph, spans: RecordedSpans) -> Tally:
     """What the trace of a random graph's run says that happened."""
     found = Tally()
@@ -151,21 +131,13 @@ def packets(graph: Graph, tally: Tally) -> Counter[tuple[str, str]]:
     return +found
 
 
-def broken(spans: RecordedSpans) -> Iterator[str]:
-    """What is wrong with a trace as a whole: nodes outside steps, steps outside runs, orphans."""
-    by_id = {span.context.span_id: span for span in spans}
+def broken(spans: RecordedSpans) -> list[str]:
+    """What is wrong with a trace as a whole: nodes outside steps, steps outside runs, and more."""
+    kinds = {span.context.span_id: attributes(span).get(semconv.KIND) for span in spans}
+    found = traces.broken(spans)
     for span in spans:
-        known = attributes(span)
-        kind = known.get(semconv.KIND)
-        parent = None if span.parent is None else by_id.get(span.parent.span_id)
-        around = None if parent is None else attributes(parent)[semconv.KIND]
-        if span.parent is not None and parent is None:
-            yield f"{span.name} is an orphan"
-        if parent is not None and parent.context.trace_id != span.context.trace_id:
-            yield f"{span.name} has a parent of another trace"
-        if parent is not None and known[semconv.RUN_ID] != attributes(parent)[semconv.RUN_ID]:
-            yield f"{span.name} is of another run than what is around it"
-        if kind == "node" and around not in ("step", "node"):
-            yield f"{span.name} is inside {around}"
-        if kind == "step" and around not in ("run", "agent"):
-            yield f"{span.name} is inside {around}"
+        around = None if span.parent is None else kinds.get(span.parent.span_id)
+        allowed = _AROUND.get(kinds[span.context.span_id] or "")
+        if allowed is not None and around not in allowed:
+            found.append(f"{span.name} is inside {around}")
+    return found

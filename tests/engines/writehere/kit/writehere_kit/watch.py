@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import ReadableSpan
+import traces
 
 from flowspan.config import Detail
-from flowspan.instrumentation.discovery import built_in
 from flowspan.instrumentation.integration import Integration, Patch
-from flowspan.instrumentation.threads import ThreadContext
-from flowspan.testing.recording import Recording, record
+from flowspan.testing.recording import Recording
 from writehere_kit.program import Entry, Job, run, standin
 
 
@@ -31,13 +29,8 @@ SOMEBODY: Final = Integration(
 @contextmanager
 def watching(detail: Detail = "normal") -> Iterator[Recording]:
     """Record every integration that flowspan has, with context carried into threads."""
-    threads = ThreadContext()
-    threads.install()
-    try:
-        with standin(), record(SOMEBODY, *built_in(), detail=detail) as recording:
-            yield recording
-    finally:
-        threads.uninstall()
+    with standin(), traces.threaded(SOMEBODY, *traces.INTEGRATIONS, detail=detail) as recording:
+        yield recording
 
 
 def watched(job: Job, entry: Entry = "imported", detail: Detail = "normal") -> Recording:
@@ -47,11 +40,6 @@ def watched(job: Job, entry: Entry = "imported", detail: Detail = "normal") -> R
     return recording
 
 
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    """The attributes of a span."""
-    return dict(span.attributes or {})
-
-
 def events(spans: Any, name: str) -> list[dict[str, Any]]:
     """The attributes of all events of that name."""
-    return [dict(e.attributes or {}) for span in spans for e in span.events if e.name == name]
+    return [found for span in spans for found in traces.events(span, name)]
