@@ -322,21 +322,22 @@ def test_memory_is_flat() -> None:
     """Runs leave nothing behind but their spans, and conversations only their newest."""
     small = looping(1)
 
-    def runs(count: int) -> None:
+    def grown(count: int) -> int:
+        before = tracemalloc.get_traced_memory()[0]
         for _ in range(count):
             small.invoke({"number": 0})
         recording._exporter.clear()
         gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
 
     with record(INTEGRATION) as recording:
         tracemalloc.start()
-        runs(300)  # what is kept for later, by Python and by LangGraph, is kept now
-        before = tracemalloc.get_traced_memory()[0]
-        runs(300)
-        grown = tracemalloc.get_traced_memory()[0] - before
+        grown(300)  # what is kept for later, by Python and by LangGraph, is kept now
+        rounds = [grown(100) for _ in range(3)]
         tracemalloc.stop()
 
-    assert grown < 300 * 64  # an object for each run would be seen
+    # An object for each run would be seen in each round; threads of other tests end in one of them.
+    assert min(rounds) < 100 * 64, rounds
 
 
 # --- the functional API ---------------------------------------------------------------------------

@@ -32,11 +32,18 @@ def test_engine_py_under_opentelemetry_instrument(
     """
     one = job("report", GOALS["report"], GOALS["broken"])
     store = tmp_path / "store.db"
+    prices = tmp_path / "prices.json"  # no market's, which come as soon as the machine is quick
+    prices.write_text('{"prices": [{"model": "gpt-4o*", "input": 2.5, "output": 10}]}')
 
     subprocess.run(
         [INSTRUMENT, *started_by, sys.executable, SCRIPT, *one.options()],
         check=True,
-        env={**os.environ, "FLOWSPAN_STORE": str(store), "PYTHONPATH": str(STANDIN)},
+        env={
+            **os.environ,
+            "FLOWSPAN_STORE": str(store),
+            "FLOWSPAN_PRICES": str(prices),
+            "PYTHONPATH": str(STANDIN),
+        },
         stdout=subprocess.DEVNULL,
     )
 
