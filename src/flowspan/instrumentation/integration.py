@@ -52,7 +52,19 @@ __all__ = [
 ]
 
 Role = Literal[
-    "call", "iterate", "read", "next", "take", "hand", "close", "enter", "exit", "held", "make"
+    "call",
+    "iterate",
+    "read",
+    "next",
+    "take",
+    "hand",
+    "close",
+    "enter",
+    "exit",
+    "held",
+    "make",
+    "send",
+    "receive",
 ]
 
 
@@ -215,7 +227,10 @@ class Patch:
             returned what its own ``lazy`` says is observed from now on in its place.  The target
             of a ``held`` row is an attribute in which objects of a class hold a function: calls of
             it are calls of the row, with the object as their instance.  The target of a ``make``
-            row returns a function that it makes: calls of that are calls of the row.
+            row returns a function that it makes: calls of that are calls of the row.  A ``send``
+            row puts what its ``lazy`` says on its way, a message to a queue say; the call of a
+            ``receive`` row that its ``lazy`` says to be about the same object is part of the run
+            that it was sent from, in whatever task it is.
         within: Names of the functions in the target's module that call what is ``held``; whoever
             else reads the attribute gets it as it is.
         glance: Asked of every call before anything else, with the instance, the positional and the

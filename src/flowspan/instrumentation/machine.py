@@ -128,7 +128,9 @@ class Site:
         self.glance = patch.glance
         self.keep = None if machine.detail == "full" else patch.keep
         self.repeats = patch.inputs is not None or patch.state is not None
-        self.needs_span_around = patch.kind is None and patch.prompt is None
+        self.needs_span_around = (
+            patch.kind is None and patch.prompt is None and patch.role != "receive"
+        )
         self.watches = patch.state is not None or patch.update is not None
         operation = patch.operation
         self.operation = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import get_current
 
 from flowspan.errors import FlowspanError
-from flowspan.instrumentation import guests, streams, surroundings
+from flowspan.instrumentation import carrying, guests, streams, surroundings
 from flowspan.instrumentation.frame import INVOCATION_KEY, living, without_what_ended
 from flowspan.instrumentation.inner import within
 from flowspan.instrumentation.integration import Call
@@ -111,12 +111,16 @@ def _opened(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and where they w
 
 
 def _remark(site: Site, call: Call, parent: CallFrame | None) -> Remark | None:
+    if site.patch.role == "receive":
+        return carrying.received(site, call)
     if site.patch.prompt is not None:
         call.frame = parent
         return PromptRemark(site, call, parent).start()
     if parent is None:
         return None
     call.frame = parent
+    if site.patch.role == "send":
+        return carrying.Sending(site, call, parent)
     return Remark(site, call, parent).start()
 
 
