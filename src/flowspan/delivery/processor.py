@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from flowspan import background, semconv
 from flowspan.delivery.elsewhere import without_usage_elsewhere
 from flowspan.delivery.refusals import refused_ones
+from flowspan.instrumentation.untold import is_untold
 from flowspan.safety import guarded, report_once, swallow
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class DeliveryProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span; never blocks."""
         if self._closed or span.context is None or not span.context.trace_flags.sampled:
+            return
+        if is_untold(span):
             return
         waiting = self._queue
         waiting.append(span)

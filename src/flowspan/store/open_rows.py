@@ -16,6 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from flowspan import background, safety, semconv
+from flowspan.instrumentation.untold import is_untold
 from flowspan.store import forks
 from flowspan.store.liveness import HEARTBEAT_SECONDS
 from flowspan.store.writer import StoreWriter
@@ -61,6 +62,8 @@ class OpenRowProcessor(SpanProcessor):
         parent = span.parent
         is_root = parent is None or parent.is_remote
         if not is_root and (span.attributes or {}).get(semconv.KIND) not in _KINDS:
+            return
+        if is_untold(span):
             return
         self._begun.append(span)
         if not self._awake.is_set():

@@ -34,6 +34,7 @@ from flowspan.instrumentation.guests import House
 from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
+from flowspan.instrumentation.untold import is_untold
 from flowspan.pricing import Pricer
 from flowspan.testing.spans import RecordedSpans
 
@@ -83,7 +84,7 @@ class Recording:
         """The ended spans; streams that were dropped have ended when this returns."""
         streams.settle()
         finished: tuple[ReadableSpan, ...] = self._exporter.get_finished_spans()
-        return RecordedSpans(finished)
+        return RecordedSpans([span for span in finished if not is_untold(span)])
 
     def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
         """Data points by metric name: attributes, and the value (sum and count of histograms)."""
