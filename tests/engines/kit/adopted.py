@@ -28,8 +28,6 @@ from flowspan.testing import FakeProvider, Fault, Ledger, Recording, record
 
 EXAMPLES: Final = Path(__file__).resolve().parents[3] / "examples"
 INTEGRATIONS: Final = tuple(discovery.built_in())
-UNCOUNTED: Final = "create_agent"
-"""What AutoGen's agents say when they are made, before any run."""
 
 
 class Relay(trace.TracerProvider):
@@ -110,7 +108,7 @@ def known(span: ReadableSpan) -> dict[str, Any]:
 
 def of_runs(recording: Recording) -> list[ReadableSpan]:
     """The spans of all runs."""
-    return [span for span in recording.spans if not span.name.startswith(UNCOUNTED)]
+    return list(recording.spans)
 
 
 def of_kind(spans: list[ReadableSpan], kind: str) -> list[dict[str, Any]]:

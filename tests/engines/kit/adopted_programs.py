@@ -129,7 +129,7 @@ async def autogen_stream() -> Any:
 
 
 async def autogen_agent() -> Any:
-    """One agent without a team: its own span is the run."""
+    """One agent without a team."""
     example = _example("autogen")
     client = example.OpenAIChatCompletionClient(model=example.MODEL)
     agent = example.AssistantAgent("forecaster", client, tools=[example.forecast])
@@ -218,7 +218,7 @@ PROGRAMS: Final = (
     Program("smolagents", "stream", "smolagents", smolagents_stream, "desk", *_MANAGED),
     Program("autogen", "team", "autogen_agentchat", autogen_team, *_TEAM),
     Program("autogen", "stream", "autogen_agentchat", autogen_stream, *_TEAM),
-    Program("autogen", "agent", "autogen_agentchat", autogen_agent, "forecaster", ()),
+    Program("autogen", "agent", "autogen_agentchat", autogen_agent, "forecaster"),
     Program("ag2", "async", "ag2", ag2_async, "forecaster"),
     Program("ag2", "traced", "ag2", ag2_traced, "forecaster"),
     Program("llamaindex", "async", "llama_index", llamaindex_async, "Weather"),
