@@ -133,13 +133,18 @@ def failed(spans: RecordedSpans, kind: str, attribute: str) -> Counter[str]:
     return Counter(str(known(span)[attribute]) for span in bad)
 
 
-def routes(spans: RecordedSpans) -> list[tuple[str | None, str]]:
+def events(span: ReadableSpan, name: str) -> list[dict[str, Any]]:
+    """The attributes of a span's events of that name."""
+    return [dict(event.attributes or {}) for event in span.events if event.name == name]
+
+
+def routes(spans: RecordedSpans) -> list[tuple[str | None, str | None]]:
     """Decisions, in the order in which they were taken."""
     events = [event for span in spans for event in span.events]
     taken = [event for event in events if event.name == semconv.EVENT_ROUTE_TAKEN]
     taken.sort(key=lambda event: event.timestamp)
     told: list[dict[str, Any]] = [dict(event.attributes or {}) for event in taken]
-    return [(each.get(semconv.ROUTE_FROM), str(each.get(semconv.ROUTE_TO))) for each in told]
+    return [(each.get(semconv.ROUTE_FROM), each.get(semconv.ROUTE_TO)) for each in told]
 
 
 def check_calls(found: Seen, calls: int) -> None:
