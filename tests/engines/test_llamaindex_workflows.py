@@ -33,6 +33,7 @@ from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.llms.openai import OpenAI
 from llamaindex_graphs import tally_of, told, translated
 from workflows import Context, Workflow, step
+from workflows.errors import WorkflowCancelledByUser
 from workflows.events import (
     Event,
     HumanResponseEvent,
@@ -154,7 +155,7 @@ def test_a_context_that_was_saved_goes_on(provider: Provider) -> None:
                 break
         kept = json.dumps(handler.ctx.to_dict())
         await handler.cancel_run()
-        with pytest.raises(Exception, match=""):
+        with pytest.raises(WorkflowCancelledByUser):
             await handler
         return kept
 
@@ -208,7 +209,7 @@ def test_cancellation(provider: Provider, way: str) -> None:
             await handler.cancel_run()
         else:
             handler.cancel()
-        with pytest.raises((asyncio.CancelledError, Exception)):
+        with pytest.raises((asyncio.CancelledError, WorkflowCancelledByUser)):
             await handler
 
     with seen(provider, well) as found:

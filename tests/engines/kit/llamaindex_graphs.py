@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+import functools
+import operator
+from collections.abc import Iterable
+from types import GenericAlias
+from typing import Any
 
-from graphs import END, FlakyError, Graph, Node, Player, Tally, Work
 from adopted_whole import events, known, routes
+from graphs import END, FlakyError, Graph, Node, Player, Tally, Work
 from workflows import Workflow, step
 from workflows.events import Event, StartEvent, StopEvent
 from workflows.retry_policy import retry_policy, stop_after_attempt, wait_none
@@ -20,13 +24,15 @@ def translated(graph: Graph, player: Player) -> Any:
     goes = {node.name: _event(f"Go{node.name}") for node in graph.nodes}
     goes[END] = StopEvent
 
-    def add(name: str, accepts: Any, returns: Any, act: Any, tries: int = 1) -> None:
+    def add(work: Work, accepts: Any, returns: Any, then: Any, *, plays: bool = True) -> None:
         async def play(ev: Any) -> Any:
-            return act(ev)
+            if plays:
+                _play(player, work, ev.get("item", 0))
+            return then(ev)
 
-        play.__name__ = play.__qualname__ = name
+        play.__name__ = play.__qualname__ = work.name
         play.__annotations__ = {"ev": accepts, "return": returns}
-        policy = retry_policy(wait=wait_none(), stop=stop_after_attempt(tries))
+        policy = retry_policy(wait=wait_none(), stop=stop_after_attempt(work.tries))
         step(workflow=made, num_workers=4, retry_policy=policy)(play)
 
     def follow(node: Node) -> Any:
@@ -34,28 +40,39 @@ def translated(graph: Graph, player: Player) -> Any:
         return StopEvent(result="over") if to == END else goes[to]()
 
     def add_node(node: Node) -> None:
-        following = Union[tuple(goes[to] for to in dict.fromkeys(node.routes))]  # noqa: UP007 - built at run time
-        if node.worker is None:
-            add(node.name, goes[node.name], following, lambda _ev: _done(player, node.work) or follow(node), node.work.tries)
+        following = _any_of(goes[to] for to in dict.fromkeys(node.routes))
+        own, worker, work = node.work, node.worker, _event(f"Work{node.name}")
+        if worker is None:
+            add(own, goes[node.name], following, lambda _ev: follow(node))
             return
-        work, done = _event(f"Work{node.name}"), _event(f"Done{node.name}")
-        worker, width = node.worker, range(node.width)
-        add(node.name, goes[node.name], list[work], lambda _ev: _done(player, node.work) or [work(item=item) for item in width], node.work.tries)
-        add(worker.name, work, done, lambda ev: _done(player, worker, ev.item) or done(), worker.tries)
-        add(f"{node.name}_join", list[done], following, lambda _ev: follow(node))
+        result, items = _event(f"Done{node.name}"), range(node.width)
+        add(
+            own,
+            goes[node.name],
+            GenericAlias(list, work),
+            lambda _ev: [work(item=i) for i in items],
+        )
+        add(worker, work, result, lambda _ev: result())
+        join = Work(f"{node.name}_join")
+        add(join, GenericAlias(list, result), following, lambda _ev: follow(node), plays=False)
 
-    every = Union[tuple(goes[node.name] for node in graph.nodes)]  # noqa: UP007 - as above
-    add("begin", StartEvent, every, lambda _ev: goes[graph.nodes[0].name]())
+    every = _any_of(goes[node.name] for node in graph.nodes)
+    begin = Work("begin")
+    add(begin, StartEvent, every, lambda _ev: goes[graph.nodes[0].name](), plays=False)
     for node in graph.nodes:
         add_node(node)
     return made
+
+
+def _any_of(kinds: Iterable[Any]) -> Any:
+    return functools.reduce(operator.or_, kinds)
 
 
 def _event(name: str) -> Any:
     return type(name, (Event,), {})
 
 
-def _done(player: Player, work: Work, item: int = 0) -> None:
+def _play(player: Player, work: Work, item: int) -> None:
     try:
         player.attempt(work.name, item)
     except FlakyError as error:
