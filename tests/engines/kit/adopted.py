@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from flowspan import semconv
 from flowspan.instrumentation import discovery
+from flowspan.instrumentation.integration import Integration
 from flowspan.testing import FakeProvider, Fault, Ledger, Recording, record
 
 EXAMPLES: Final = Path(__file__).resolve().parents[3] / "examples"
@@ -90,11 +91,17 @@ def _result(act: Callable[[], Any], times: int) -> Any:
 
 
 @contextmanager
-def watched() -> Iterator[Recording]:
-    """Everything that the distribution would apply, with the providers that engines find."""
+def watched(*instead: Integration) -> Iterator[Recording]:
+    """Everything that the distribution would apply, with the providers that engines find.
+
+    Args:
+        instead: Integrations that stand for those of the same name.
+    """
     if not isinstance(trace.get_tracer_provider(), Relay):
         trace.set_tracer_provider(Relay())
-    with record(*INTEGRATIONS, priced=True) as recording:
+    names = {integration.name for integration in instead}
+    others = (integration for integration in INTEGRATIONS if integration.name not in names)
+    with record(*instead, *others, priced=True) as recording:
         Relay.to = recording.tracer_provider
         try:
             yield recording
