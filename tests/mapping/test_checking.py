@@ -176,11 +176,11 @@ def test_calls_through_registries_and_copied_names_are_said_to_be_unseen(write_m
 
 
 def test_a_method_with_two_rows_is_said(house: Path, write_map: Write) -> None:
-    """One of its own, and one for every subclass: each call would have two spans."""
+    """One and the same method, twice: each call would have two spans; the nearest row has one."""
     (house / "house" / "nodes.py").write_text(
         "class Node:\n    def run(self): ...\n"
         "class Writer(Node):\n    def run(self): ...\n"
-        "class Reader(Node):\n    def run(self): ...\n"
+        "Scribe = Writer\n"
     )
     file = write_map(
         """
@@ -191,13 +191,31 @@ def test_a_method_with_two_rows_is_said(house: Path, write_map: Write) -> None:
         [[rows]]
         target = "house.nodes:Writer.run"
         kind = "agent"
+        [[rows]]
+        target = "house.nodes:Scribe.run"
+        kind = "tool"
         """
     )
 
-    (note,) = [one for one in rows(file) if one.level == "note"]
+    found = rows(file)
+    (note,) = [one for one in found if one.level == "note"]
 
-    assert note.subject == "line 6 agent"
-    assert note.text.startswith("house.nodes:Writer.run has another row as well")
+    assert note.subject == "line 9 tool"
+    assert note.text.startswith("house.nodes:Writer.run has another row with a kind")
+    assert "Writer" not in found[0].text
+
+
+def test_a_row_for_a_module_that_is_started_says_so(house: Path, write_map: Write) -> None:
+    """Python calls it ``__main__`` then, and nothing would be seen of it."""
+    (house / "desk.py").write_text("def answer(): ...\n")
+    row = '[[rows]]\ntarget = "desk:answer"\n'
+
+    (matched, note) = rows(write_map(row), script=house / "desk.py")
+    (known,) = rows(write_map(f"{row}script = true\n"), script=house / "desk.py")
+
+    assert (matched.level, note.level, known.level) == ("ok", "note", "ok")
+    assert note.text.startswith("desk:answer is not seen where its module is started")
+    assert note.remedy == "add script = true to the row"
 
 
 def test_names_see_what_was_copied(write_map: Write) -> None:

@@ -126,6 +126,18 @@ def build_user_prompt(**values):
     pass
 
 
+def make_prompt_of(topic, style="plain", *pages):
+    pass
+
+
+def render_prompt(topic, **words):
+    pass
+
+
+def create_prompt():
+    pass
+
+
 def call_tool(tool_name, arguments):
     pass
 
@@ -136,6 +148,15 @@ def ask_llm(model, prompt):
 
 def extract(state):
     pass
+
+
+def loop(state):
+    pass
+
+
+class Pipeline:
+    async def stream(self, question):
+        yield question
 
 
 def helper(x, y):
@@ -150,6 +171,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "Engine.run": {"kind": "run", "name": "agentprogram"},
     "Engine.run_until_done": {"kind": "run", "name": "agentprogram"},
     "arun": {"kind": "run", "name": "agentprogram"},
+    "loop": {"kind": "run", "name": "agentprogram"},
+    "Pipeline.stream": {"kind": "run", "name": "agentprogram"},
     "Engine.step": {"kind": "step", "name": "step"},
     "Engine.execute": {
         "kind": "node",
@@ -166,6 +189,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "select_prompt": {"prompt": {"name": "{result.name}", "version": "{result.version}"}},
     "choose_prompt_name": {"prompt": {"name": "{result}"}},
     "build_user_prompt": {"prompt_text": {"text": "result", "variables": "{keys(values)}"}},
+    "make_prompt_of": {"prompt_text": {"text": "result", "variables": ["topic", "style", "pages"]}},
+    "render_prompt": {"prompt_text": {"text": "result", "variables": "{keys(words)}"}},
+    "create_prompt": {"prompt_text": {"text": "result"}},
     "Template.fill": {"prompt_text": {"text": "result", "variables": "{keys(values)}"}},
     "Worker.act": {
         "kind": "node",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -84,6 +85,7 @@ class Site:
         patch: The row.
         place: What guards and logs call it, as ``"openai Completions.create"``.
         active: True if the user's detail asks for the row.
+        base: The class whose method the row names, if it is one.
         span_kind: Of its spans: whether the work is done elsewhere.
         static: The attributes that every span of the row has.
         first_call: Done once, at the first call.
@@ -97,6 +99,7 @@ class Site:
 
     __slots__ = (
         "active",
+        "base",
         "engine",
         "first_call",
         "glance",
@@ -125,6 +128,7 @@ class Site:
         self.label = patch.label or patch.path
         self.place = f"{integration.name} {self.label}"
         self.active = RANK[machine.detail] >= RANK[patch.detail]
+        self.base: weakref.ref[type] | None = None
         self.glance = patch.glance
         self.keep = None if machine.detail == "full" else patch.keep
         self.repeats = patch.inputs is not None or patch.state is not None

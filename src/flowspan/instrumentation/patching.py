@@ -22,6 +22,7 @@ from flowspan.background import RLock
 from flowspan.instrumentation.held import Holding, hold
 from flowspan.instrumentation.machine import Machine, Site
 from flowspan.instrumentation.mainwatch import MAIN, MainWatch
+from flowspan.instrumentation.precedence import settled
 from flowspan.instrumentation.subclassing import SubclassWatch, subclasses_of
 from flowspan.instrumentation.targets import (
     UnpatchableError,
@@ -140,7 +141,7 @@ class Patcher:
         self._registered: list[tuple[str, Callable[[ModuleType], None]]] = []
         self._statuses: dict[int, RowStatus] = {}
         self._sites: dict[int, Site] = {}
-        self._expanded: list[Patch] = []
+        self._expanded: dict[int, tuple[Patch, Patch]] = {}
         self._mains: list[MainWatch] = []
         self._lock = RLock()
 
@@ -234,8 +235,7 @@ class Patcher:
             return  # found in another of its places
         try:
             owner, name = resolve(module, path)
-            # One site for all names: what is patched under one is seen under the others.
-            site = self._sites.setdefault(id(patch), Site(self._machine, integration, patch))
+            site = self._site(integration, patch, owner)
             if scripts.pending:
                 scripts.watch(site)
             self._replace(owner, name, site)
@@ -266,7 +266,13 @@ class Patcher:
             for name, path in row.places
             if name == module.__name__
         }
-        found = list(matching(module, patch.path, own))
+
+        def beside(site: Site) -> bool:
+            _, pattern = self._expanded.get(id(site.patch), (None, None))
+            same = site.integration is integration and pattern is not patch
+            return same and (site.kind is None or patch.kind is None)
+
+        found = list(matching(module, patch.path, own, beside))
         if not found and status.state == "waiting":
             status.state = "missing"
             status.detail = f"{module.__name__} defines nothing that fits {patch.path}"
@@ -275,10 +281,18 @@ class Patcher:
             row = replace(
                 patch, target=place + first, names=tuple(place + other for other in others)
             )
-            self._expanded.append(row)  # a row is known by its identity: it has to live on
+            self._expanded[id(row)] = row, patch  # known by its identity: it has to live on
             self._statuses[id(row)] = status
             for path in (first, *others):
                 self._apply(integration, row, module, path, scripts)
+
+    def _site(self, integration: Integration, patch: Patch, owner: Any) -> Site:
+        """One for all names of a row: what is patched under one is seen under the others."""
+        site = self._sites.setdefault(id(patch), Site(self._machine, integration, patch))
+        named = id(patch) not in self._expanded  # itself, not by a pattern
+        if named and site.base is None and isinstance(owner, type):
+            site.base = weakref.ref(owner)
+        return site
 
     def apply_to_script(self, integration: Integration, patch: Patch, module: ModuleType) -> None:
         """Apply a row to the same name in ``__main__``."""
@@ -312,6 +326,9 @@ class Patcher:
             # An override that is the patched one by another name, or a class made a second time
             # from the parts of the first (as dataclasses do for slots), is seen already.
             if patched_by(original, site) is None:
+                original = settled(original, owner, name, site)
+                if original is None:
+                    return
                 function = getattr(original, "__func__", original)
                 setattr(owner, name, Wrapped(original, wrapper_for(site, function), site))
             self._remember(owner, name, site, inherited=inherited)

@@ -9,11 +9,12 @@ length alone, and one of a key in the middle of a large state.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import islice, takewhile
 from types import MemberDescriptorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 MOST_NAMES: Final = 100
@@ -108,7 +109,9 @@ def name_of(key: Any) -> str:
 def size_of(value: Any) -> int | None:
     """The length of a built-in collection or text; ``None`` of anything else."""
     for collection in _SIZED:
-        if isinstance(value, collection):
+        if issubclass(
+            type(value), collection
+        ):  # what it says of its class may be of another object
             size: int = collection.__len__(value)  # the subclass may have one of its own, and slow
             return size
     return None
@@ -119,8 +122,8 @@ def size_of(value: Any) -> int | None:
 
 def contents_of(state: Any) -> dict[Any, Any]:
     """A dict itself, or the attributes of an object; not to be changed."""
-    if isinstance(state, dict):
-        return state
+    if issubclass(type(state), dict):  # a proxy may say that it is one
+        return cast("dict[Any, Any]", state)
     slots = _slots(type(state))
     found = dict(_filled(state, slots)) if slots else {}
     try:
@@ -142,14 +145,14 @@ def _named(state: Any, keys: Iterable[Any] | None) -> dict[Any, Any]:
 
 def some_of(contents: dict[Any, Any], most: int) -> list[tuple[Any, Any]]:
     """The pairs of a dict: all, or the oldest and the newest."""
-    if dict.__len__(contents) <= most:
-        return list(dict.copy(contents).items())
-    half = most // 2
-    items = dict.items(contents)
-    try:
-        return [*islice(items, half), *reversed(list(islice(reversed(items), half)))]
-    except RuntimeError:  # another thread is adding keys
-        return some_of(dict.copy(contents), most)
+    if dict.__len__(contents) > most:
+        half = most // 2
+        items = dict.items(contents)
+        with contextlib.suppress(RuntimeError):  # another thread is adding keys
+            return [*islice(items, half), *reversed(list(islice(reversed(items), half)))]
+        known = list(items)
+        return [*known[:half], *known[-half:]]
+    return list(dict.items(contents))  # at once, and past the iterator of a subclass
 
 
 _slots_of: Final[WeakKeyDictionary[type, tuple[tuple[str, Any], ...]]] = WeakKeyDictionary()

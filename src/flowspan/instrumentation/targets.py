@@ -8,10 +8,15 @@ which check how their class is made) would become something else, and is left al
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from fnmatch import fnmatchcase
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from flowspan.instrumentation.wrapped import Wrapped
+
+if TYPE_CHECKING:
+    from flowspan.instrumentation.machine import Site
 
 _BINDING: Final = (
     staticmethod,
@@ -53,7 +58,10 @@ def is_defined(module: ModuleType, path: str) -> bool:
 
 
 def matching(
-    module: ModuleType, pattern: str, but: Container[str] = ()
+    module: ModuleType,
+    pattern: str,
+    but: Container[str] = (),
+    beside: Callable[[Site], bool] = lambda _: False,
 ) -> Iterator[tuple[str, ...]]:
     """The functions and methods of a module that fit a pattern.
 
@@ -64,13 +72,15 @@ def matching(
         module: Where to look.
         pattern: An attribute path in which ``*`` stands for any part of a name, as ``*.run``.
         but: Paths that are left out.
+        beside: Whether a function counts that a certain row has patched already; none unless given.
 
     Yields:
         The paths of one function: the first, and those of its other names.
     """
     paths: dict[int, list[str]] = {}
-    for path, function in _fitting(module, module.__name__, pattern.split(".")):
-        if path not in but:
+    for path, found in _fitting(module, module.__name__, pattern.split(".")):
+        function = _bare(found, beside)
+        if path not in but and _is_function(function, module.__name__):
             paths.setdefault(id(function), []).append(path)
     yield from map(tuple, paths.values())
 
@@ -84,8 +94,14 @@ def _fitting(owner: Any, module: str, parts: list[str]) -> Iterator[tuple[str, A
         if inner and issubclass(type(found), type) and vars(found).get("__module__") == module:
             for path, function in _fitting(found, module, inner):
                 yield f"{name}.{path}", function
-        elif not inner and _is_function(found, module):
+        elif not inner:
             yield name, found
+
+
+def _bare(found: Any, beside: Callable[[Site], bool]) -> Any:
+    while type(found) is Wrapped and beside(found._self_site):  # noqa: SLF001 - wrapt has no other door
+        found = found.__wrapped__
+    return found
 
 
 def _is_function(found: Any, module: str) -> bool:

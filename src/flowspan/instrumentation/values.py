@@ -33,11 +33,11 @@ def cleaned(value: Any) -> Any:
         The value, or ``None`` where nothing is to be set.
     """
     kind = type(value)
-    if kind is int:
-        return value if -(1 << _MOST_BITS) <= value < 1 << _MOST_BITS else str(value)
+    if kind is int and -(1 << _MOST_BITS) <= value < 1 << _MOST_BITS:
+        return value
     if kind is str:
         return _text(value)
-    if kind in _PLAIN or value is None:
+    if kind is float or kind is bool or value is None:
         return value
     try:
         return _converted(value)

@@ -64,6 +64,11 @@ class Wrapped(_Function):
             self._self_unbound = super().__get__(None, owner)
         return self._self_unbound
 
+    def skip(self, inner: Wrapped) -> None:
+        """Call what ``inner`` calls, which is directly inside."""
+        self.__wrapped__ = inner.__wrapped__
+        self._self_unbound = None
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle as a global name, or as the original."""
         del protocol

@@ -61,9 +61,12 @@ def _of_row(row: Mapping[str, Any]) -> Iterator[Finding]:
         )
     for reason in row["absent"]:
         yield Finding("problem", subject, f"{target} is not found under a further name: {reason}")
+    if row["started"]:
+        text = f"{target} is not seen where its module is started: it is called __main__ then"
+        yield Finding("note", subject, text, "add script = true to the row")
     if row["twice"]:
-        text = f"{_listed(row['twice'])} has another row as well, with subclasses: both apply"
-        remedy = 'let one of them leave it out: when = { path = "type(self)", not_equals = … }'
+        text = f"{_listed(row['twice'])} has another row with a kind: each call has a span of both"
+        remedy = "leave the kind out of the one that tells what the other one does not"
         yield Finding("note", subject, text, remedy)
     if row["copies"]:
         text = f"calls through {_listed(row['copies'])} are not seen: they hold the original"

@@ -21,6 +21,7 @@ _NAMES: Final = ("name", "title", "kind", "type", "action", "label")
 _IDS: Final = ("id", "key", "node_id", "task_id", "uid", "nid", "name")
 _ACTIONS: Final = ("action_name", "action")
 _STATES: Final = ("state", "shared", "memory")
+_VARIABLES: Final = ("values", "variables", "arguments")
 _TOOL_NAMES: Final = ("tool_name", "tool", "name")
 _ORDER: Final[Sequence[Role]] = (
     *("run", "step", "node", "plan", "agent", "tool", "llm"),
@@ -155,11 +156,14 @@ def _prompt(function: Function, _engine: str) -> Lines:
 
 
 def _prompt_text(function: Function, _engine: str) -> Lines:
-    values = next(
-        (one for one in ("values", "variables", "arguments") if one in function.parameters),
-        "kwargs",
-    )
-    yield "prompt_text", {"text": "result", "variables": f"{{keys({values})}}"}
+    keywords = function.data["keywords"]
+    values = next((one for one in _VARIABLES if one in function.parameters), keywords)
+    found: dict[str, Any] = {"text": "result"}
+    if values is not None:
+        found["variables"] = f"{{keys({values})}}"
+    elif function.parameters:
+        found["variables"] = function.parameters
+    yield "prompt_text", found
 
 
 def _route(_function: Function, _engine: str) -> Lines:

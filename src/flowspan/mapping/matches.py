@@ -48,7 +48,7 @@ def look(file: str, script: str | None) -> dict[str, Any]:
         engines = _engines(read.integration)
         found["outcomes"] = [_outcome(line, rule, engines) for line, rule in read.outcomes()]
         found["rows"] = [
-            _row(row, status, patcher, reasons)
+            _row(row, status, patcher, reasons, script)
             for row, status in zip(read.rows(), patcher.statuses(), strict=True)
         ]
     return found
@@ -86,13 +86,19 @@ def _applied(integration: Integration, reasons: dict[str, str | None]) -> Patche
 
 
 def _row(
-    row: MappedRow, status: RowStatus, patcher: Patcher, reasons: dict[str, str | None]
+    row: MappedRow,
+    status: RowStatus,
+    patcher: Patcher,
+    reasons: dict[str, str | None],
+    script: str | None,
 ) -> dict[str, Any]:
     places = [place[1:] for place in patcher.places() if place[0] == status.target]
     matches = [_match(*place) for place in places]
     state, detail = status.state, status.detail
     if state != "applied":
         state, detail = "missing", _why_not(status, reasons) or detail
+    elif not matches:
+        state, detail = "missing", "all that fits it has rows that are nearer"
     return {
         "target": status.target,
         "line": row.line,
@@ -102,14 +108,28 @@ def _row(
         "detail": detail,
         "matches": sorted(matches, key=lambda match: str(match["place"])),
         "unknown": sorted(_unknown(row, places)),
+        "started": _is_started(row, script),
         "absent": [
             _absent(name, reasons)
             for name in row.patch.names
             if not name.startswith(f"{MAIN}:") and name not in {match["place"] for match in matches}
         ],
-        "twice": [_match(*place)["place"] for place in places if type(place[2]) is Wrapped],
+        "twice": [_match(*place)["place"] for place in places if _has_two_spans(row, place[2])],
         "copies": sorted({copy for place in places for copy in copies_of(place[2])}),
     }
+
+
+def _is_started(row: MappedRow, script: str | None) -> bool:
+    """Whether its module is the script, which Python calls by another name when it starts it."""
+    patch = row.patch
+    named = any(name.startswith(f"{MAIN}:") for name in patch.names)
+    same = script is not None and Path(script).stem == patch.module.rpartition(".")[2]
+    return same and not patch.script and not named
+
+
+def _has_two_spans(row: MappedRow, original: Any) -> bool:
+    inner = original._self_site.kind if type(original) is Wrapped else None  # noqa: SLF001 - the door
+    return row.patch.kind is not None and inner is not None
 
 
 def _match(owner: Any, name: str, original: Any) -> dict[str, str]:

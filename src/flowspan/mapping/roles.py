@@ -151,6 +151,7 @@ RULES: Final = (
         names=f"{_DO}|(run|execute|visit|handle)_(node|task|stage|block)",
         parameters=_SUBJECTS,
     ),
+    Rule(role="run", free=True, names="(main_|run_|event_)?loop|kickoff|solve|drive"),
     Rule(role="node", free=True, names=".*_(node|stage)|(node|stage)_.*"),
     Rule(role="node", free=True, names="[a-z].*", parameters=frozenset({"state", "shared"})),
     Rule(role="run", names=".*_until(l)?_.*|run_to_(the_)?end"),
@@ -161,7 +162,7 @@ RULES: Final = (
     Rule(
         role="run",
         owners="(Engine|Workflow|Pipeline|Orchestrator|Runner|Flow|Graph|Crew|App|Assistant)$",
-        names="a?(run|start|execute|invoke|kickoff|solve|loop|handle|process|serve)(_.*)?",
+        names="a?(run|start|execute|invoke|kickoff|solve|loop|handle|process|serve|stream)(_.*)?",
     ),
     Rule(role="node", overridden=True, names=_DO),
     Rule(

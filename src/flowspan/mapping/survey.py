@@ -74,13 +74,17 @@ class _Looker:
     def _described(
         self, module: ModuleType, owner: type | None, name: str, function: FunctionType
     ) -> dict[str, Any]:
-        parameters = list(inspect.signature(function).parameters)
+        signature = inspect.signature(function).parameters
+        parameters = list(signature)
         return {
             "module": module.__name__,
             "path": name if owner is None else f"{owner.__name__}.{name}",
             "name": name,
             "owners": [] if owner is None else self._lineage(owner),
             "parameters": parameters if owner is None else parameters[1:],
+            "keywords": next(
+                (name for name, one in signature.items() if one.kind is one.VAR_KEYWORD), None
+            ),
             "assigned": _assigned(function),
             "holders": _holders(function),
             "attributes": [] if owner is None else _attributes(owner),

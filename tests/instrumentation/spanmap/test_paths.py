@@ -30,7 +30,9 @@ def read(text: str, where: Scope) -> Any:
     return parse_path(text).read(where)
 
 
-NODE = SimpleNamespace(goal="honey", config={"plan": ["Planner", {}]}, parts=[1, 2, 3])
+NODE = SimpleNamespace(
+    goal="honey", config={"plan": ["Planner", {}]}, parts=[1, 2, 3], nothing=None
+)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,8 @@ NODE = SimpleNamespace(goal="honey", config={"plan": ["Planner", {}]}, parts=[1,
         ("len(self.parts)", 3),
         ("type(self)", "SimpleNamespace"),
         ("type(result[0].title)", "str"),
-        ("keys(self)", ["goal", "config", "parts"]),
+        ("keys(self)", ["goal", "config", "parts", "nothing"]),
+        ("type(absent) or type(self)", "SimpleNamespace"),
         ("keys(self.config)", ["plan"]),
         ("sha256(self.goal)", hashlib.sha256(b"honey").hexdigest()),
         ("before.size", 3),
@@ -87,6 +90,12 @@ def test_a_path_finds_attributes_items_arguments_and_applies_functions(
         "absent or self.absent",
         "len(self.goal.absent)",
         "sha256(self.parts)",
+        "type(absent)",
+        "type(self.goal.absent)",
+        "type(self.nothing)",
+        "type(result)",
+        "type(error)",
+        "keys(absent)",
     ],
 )
 def test_a_path_that_leads_nowhere_finds_nothing(text: str) -> None:
@@ -189,3 +198,18 @@ def test_any_text_is_a_path_or_refused_and_reading_never_raises(text: str) -> No
 def test_the_functions_are_these() -> None:
     """Functions added here belong into the documentation too."""
     assert set(FUNCTIONS) == {"keys", "len", "sha256", "text", "type"}
+
+
+@pytest.mark.parametrize("name", ["__globals__", "__dict__", "__subclasses__", "__init__", "____"])
+def test_what_is_pythons_own_is_out_of_reach(name: str) -> None:
+    """From a method one could go to all that its module holds, keys and passwords too."""
+    with pytest.raises(PathError, match=f'expected a name without __ .*found "{name}"'):
+        parse_path(f"self.run.{name}['SECRET']")
+
+
+def test_what_an_object_is_and_why_something_was_raised_can_be_asked() -> None:
+    error = ValueError()
+    error.__cause__ = KeyError("k")
+
+    assert read("type(args[0].__cause__)", scope(None, error)) == "KeyError"
+    assert read("self.__class__.__name__", scope(NODE)) == "SimpleNamespace"

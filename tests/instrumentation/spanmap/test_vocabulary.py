@@ -155,7 +155,7 @@ def test_tables_say_what_values_stand_for(program: Any, mapped: Mapped) -> None:
         target = "speaking:Engine.act"
         kind = "node"
         name = "{tables.moods[mood] or text(mood) or 'none'}"
-        """.replace(" or 'none'", " or type(mood)")
+        """.replace(" or 'none'", " or type(self)")
     )
     engine = program.Engine("honey")
     moods = (program.Mood.GOOD, program.Mood.BAD, True, 7, None)
@@ -163,7 +163,7 @@ def test_tables_say_what_values_stand_for(program: Any, mapped: Mapped) -> None:
     spans = seen(integration, lambda: [engine.act("task", mood) for mood in moods])
 
     assert [span.name.removeprefix("run_step ") for span in spans] == [
-        *("fine", "BAD", "yes", "seven", "NoneType")
+        *("fine", "BAD", "yes", "seven", "Engine")
     ]
 
 

@@ -20,7 +20,8 @@
 A path is parsed, never evaluated as Python: all that it can do is read attributes and items, and
 apply the functions of :data:`FUNCTIONS`.  Reading an attribute runs the property or
 ``__getattr__`` behind it, reading an item runs ``__getitem__``, and ``len`` runs ``__len__``:
-name nothing in a map that is slow or has effects.  A path that leads nowhere finds ``None``.
+name nothing in a map that is slow or has effects.  A path that leads nowhere finds ``None``, and
+what is ``None`` is unknown: functions are not asked about it.
 """
 
 from __future__ import annotations
@@ -158,6 +159,12 @@ ROOTS: Final[Mapping[str, Reader]] = {
 }
 """The names with a meaning of their own; every other name is an argument's."""
 
+SPECIAL: Final = ("__cause__", "__class__", "__context__", "__module__", "__name__", "__qualname__")
+"""Python's own attributes that say what something is; the others lead away from the program's data,
+to all that a module holds."""
+
+_IS_SPECIAL: Final = re.compile("__.*__")
+
 TABLES: Final = "tables"
 """The root that leads to the map's own tables."""
 
@@ -247,7 +254,7 @@ class _Parser:
             raise self._wrong(name, f"one of the functions {', '.join(FUNCTIONS)}")
         inner = self.expression()
         self._take(")", '")"')
-        return lambda scope: function(inner(scope))
+        return lambda scope: None if (found := inner(scope)) is None else function(found)
 
     def expect_end(self) -> None:
         """Refuse what follows a whole path."""
@@ -283,7 +290,7 @@ class _Parser:
         steps: list[_Step] = []
         while True:
             if self._accept("."):
-                steps.append(_attribute(self._take("name", 'a name after "."').text))
+                steps.append(_attribute(self._name()))
             elif self._accept("["):
                 if self._accept("*"):
                     self._take("]", '"]"')
@@ -292,6 +299,12 @@ class _Parser:
                 self._take("]", '"]"')
             else:
                 return steps
+
+    def _name(self) -> str:
+        token = self._take("name", 'a name after "."')
+        if _IS_SPECIAL.fullmatch(token.text) and token.text not in SPECIAL:
+            raise self._wrong(token, f"a name without __ around it, or one of {', '.join(SPECIAL)}")
+        return token.text
 
     def _key(self) -> Reader:
         token = self._peek()

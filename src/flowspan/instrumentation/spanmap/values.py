@@ -31,6 +31,13 @@ from flowspan.instrumentation.spanmap.paths import (
 
 _BRACES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _WRITTEN: Final = (date, Decimal, PurePath, UUID)
+_PLAIN: Final = frozenset({str, bool, float})
+_EXACTLY: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, int.__index__),
+    (float, float.__float__),
+)
+"""How a value of a subclass becomes a plain one, past what the subclass does instead."""
 _LARGEST: Final = 2**63 - 1
 
 
@@ -127,21 +134,33 @@ def attribute_value(value: Any) -> AttributeValue | None:
     decimals, paths and UUIDs their usual text; lists and tuples are converted item by item.
     Other objects are never turned into text: that would run code of the program's.
     """
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, str | bool | float):
-        return value
-    if isinstance(value, int):
+    kind = type(value)  # what an object says of its own class may be anything
+    if kind in _PLAIN:
+        return cast("AttributeValue", value)
+    try:
+        return _converted(value, kind)
+    except Exception:  # noqa: BLE001 - a class of the program's may do anything when it is asked
+        return None
+
+
+def _converted(value: Any, kind: type) -> AttributeValue | None:
+    if issubclass(kind, Enum):
+        return attribute_value(value.name)
+    if kind is int:
         return value if abs(value) <= _LARGEST else str(value)
-    if isinstance(value, list | tuple):
-        return _list(value)
-    if isinstance(value, type):
-        return value.__name__
-    return str(value) if isinstance(value, _WRITTEN) else None
+    for sequence in (list, tuple):
+        if issubclass(kind, sequence):
+            return _list(sequence.__getitem__(value, slice(MOST_ITEMS)))
+    for plain, exactly in _EXACTLY:
+        if issubclass(kind, plain):
+            return attribute_value(exactly(value))
+    if issubclass(kind, type):
+        return cast("str", value.__name__)
+    return str(value) if issubclass(kind, _WRITTEN) else None
 
 
 def _list(values: Sequence[Any]) -> AttributeValue:
-    found = [attribute_value(item) for item in values[:MOST_ITEMS]]
+    found = [attribute_value(item) for item in values]
     kinds = {type(item) for item in found}
     if len(kinds) > 1 or not kinds <= {str, bool, int, float}:
         return [_text(item) for item in found if item is not None]
