@@ -16,7 +16,7 @@ PocketFlow: those versions are in ``planned``.
 
 from typing import Final
 
-from flowspan.instrumentation.engines.pflow import batches, nodes, planned, workflows
+from flowspan.instrumentation.engines.pflow import batches, failures, nodes, planned, workflows
 from flowspan.instrumentation.engines.pocketflow.attempts import rows_of
 from flowspan.instrumentation.integration import Integration
 
@@ -28,7 +28,9 @@ INTEGRATIONS: Final = (
             *workflows.PATCHES,
             *nodes.PATCHES,
             *batches.PATCHES,
-            *rows_of("pflow.core.node:BaseNode", "pflow.core.node:Node"),
+            *rows_of(
+                "pflow.core.node:BaseNode", "pflow.core.node:Node", answered=failures.answered
+            ),
         ),
         engine="pflow",
     ),

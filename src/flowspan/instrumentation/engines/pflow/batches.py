@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
 from typing import Any, Final
 
+from flowspan.instrumentation.engines.pflow import failures
 from flowspan.instrumentation.engines.pflow.workflows import identity
 from flowspan.instrumentation.engines.pocketflow.attempts import was_tried_again
 from flowspan.instrumentation.engines.pocketflow.graph import ITEM, SUBJECT
-from flowspan.instrumentation.integration import NOTHING, Attributes, Call, Patch
+from flowspan.instrumentation.integration import NOTHING, Attributes, Call, Event, Patch
 from flowspan.semconv import BATCH_INDEX, BATCH_SIZE
 
 _BATCH: Final = "pflow.runtime.engine.batch_executor"
@@ -22,13 +23,18 @@ def _item(call: Call) -> Attributes:
     return {BATCH_INDEX: index}
 
 
-def _item_outcome(_call: Call, result: Any) -> str | None:
+def _item_outcome(call: Call, result: Any) -> str | None:
     """What an item failed of; the engine gathers it in a list."""
     error = result[1]
     if error is None:
         return None
     raised = error.get("exception")
-    return "item_failed" if raised is None else type(raised).__qualname__
+    said = None if raised is None else type(raised).__qualname__
+    return failures.reason(call.frame, said, "item_failed")
+
+
+def _answered(call: Call, result: Any) -> Iterable[Event]:
+    return failures.fallback(call) if result[1] is None else ()
 
 
 def _is_remarkable(call: Call, result: Any) -> bool:
@@ -46,6 +52,7 @@ PATCHES: Final = (
         kind="internal",
         request=_item,
         outcome=_item_outcome,
+        after=_answered,
         keep=_is_remarkable,
         detail="normal",
     ),

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from flowspan.instrumentation.engines.pflow.workflows import GATES, RUN, RUNNER, identity
+from flowspan.instrumentation.engines.pflow import failures
+from flowspan.instrumentation.engines.pflow.workflows import (
+    GATES,
+    RUN,
+    RUNNER,
+    identity,
+    interruption,
+)
 from flowspan.instrumentation.engines.pocketflow.graph import NODE, SUBJECT
 from flowspan.instrumentation.integration import Attributes, Call, Event, Frame, Patch
 from flowspan.semconv import (
@@ -21,8 +28,8 @@ from flowspan.semconv import (
 )
 
 _ENGINE: Final = "pflow.runtime.engine"
-_FAILED: Final = "error"
 _LOOP: Final = "loop"
+_LOST: Final = "routing_error"
 
 
 def _config(call: Call) -> Any:
@@ -47,17 +54,27 @@ def _ended(call: Call, _result: Any) -> Attributes:
     return {ATTEMPT: None if call.frame is None else call.frame.notes.get("attempt")}
 
 
+def _stopped(call: Call, error: BaseException) -> Attributes:
+    return {**_ended(call, None), **interruption(error)}
+
+
 def _outcome(call: Call, result: Any) -> str | None:
     """A node says by its action that it failed; why is with the failures of the run."""
-    if not str(result or "").startswith(_FAILED):
+    if not failures.is_failure(result):
         return None
-    failures = _store(call).get("__failures__")
-    record = failures.get(_config(call).node_id) if isinstance(failures, Mapping) else None
+    known = _store(call).get("__failures__")
+    record = known.get(_config(call).node_id) if isinstance(known, Mapping) else None
     category = record.get("category") if isinstance(record, Mapping) else None
-    return str(category or _FAILED)
+    return failures.told(call, failures.reason(call.frame, category, failures.FAILED))
 
 
 # --- routes --------------------------------------------------------------------------------------
+
+
+def _over(call: Call, result: Any) -> Iterable[Event]:
+    if not failures.is_failure(result):
+        yield from failures.fallback(call)
+    yield from _routed(call, result)
 
 
 def _routed(call: Call, result: Any) -> Iterable[Event]:
@@ -94,6 +111,13 @@ def _decided(call: Call, again: Any) -> Iterable[Event]:
         yield from _route(node, action)
 
 
+def _led_nowhere(call: Call, result: Any) -> Iterable[Event]:
+    """No way goes on from a node that did well: that is the failure of the workflow."""
+    if failures.is_failure(result) and not failures.is_failure(call.argument("last_action", 0)):
+        failures.tell(call.frame, _LOST)
+    return ()
+
+
 def _looping(frame: Frame) -> tuple[Any, Any]:
     found: tuple[Any, Any] = (None, None)
     if frame.label in (RUN, RUNNER):
@@ -125,9 +149,9 @@ PATCHES: Final = (
         name=lambda call: _config(call).node_id,
         request=_request,
         response=_ended,
-        failure=_ended,
+        failure=_stopped,
         outcome=_outcome,
-        after=_routed,
+        after=_over,
         state=lambda call: _store(call).get(_config(call).node_id),
         quiet=GATES,
     ),
@@ -143,5 +167,10 @@ PATCHES: Final = (
         names=(f"{_ENGINE}.engine:should_reenter",),
         label=_LOOP,
         after=_decided,
+    ),
+    Patch(
+        target=f"{_ENGINE}.engine:WorkflowEngine._handle_no_successor",
+        label="no way on",
+        after=_led_nowhere,
     ),
 )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any, Final
 
-from flowspan.instrumentation.integration import NOTHING, Attributes, Call, Frame, Patch
+from flowspan.instrumentation.engines.pflow import failures
+from flowspan.instrumentation.integration import (
+    NOTHING,
+    Attributes,
+    Call,
+    Conversation,
+    Frame,
+    Patch,
+)
+from flowspan.semconv import CONVERSATION_ID, INTERRUPTION
 
 RUN: Final = "workflow"
 RUNNER: Final = "runner"
@@ -15,6 +24,7 @@ GATES: Final = ("GateDenied", "GateNotInteractiveError")
 _INLINE: Final = "inline workflow"
 _ENDINGS: Final = (".pflow.md", ".md")
 _ON_PURPOSE: Final = ("denied", "paused")
+_FAILED: Final = "workflow_failed"
 
 
 def identity(frame: Frame | None) -> str:
@@ -49,28 +59,82 @@ def _is_not_the_runners(call: Call) -> bool:
     return call.enclosing is None or call.enclosing.label != RUNNER
 
 
+# --- how it went ---------------------------------------------------------------------------------
+
+
+def interruption(error: BaseException) -> Attributes:
+    """What is said of a call that a gate ended; nothing of other errors."""
+    name = type(error).__qualname__
+    return {INTERRUPTION: name} if name in GATES else NOTHING
+
+
+def _status(result: Any) -> str:
+    return str(getattr(result.status, "value", ""))
+
+
+def _swallowed_error(call: Call) -> str | None:
+    return None if call.frame is None else call.frame.notes.get("swallowed")
+
+
+def _runner_response(call: Call, result: Any) -> Attributes:
+    status = _status(result)
+    stopped = _swallowed_error(call) if status in _ON_PURPOSE else None
+    return {"pflow.status": status or None, INTERRUPTION: stopped}
+
+
 def _runner_outcome(call: Call, result: Any) -> str | None:
     """A runner does not raise: it says how it went, and why in a list of diagnostics."""
-    if result.success or str(getattr(result.status, "value", "")) in _ON_PURPOSE:
+    if result.success or _status(result) in _ON_PURPOSE:
         return None
-    raised = None if call.frame is None else call.frame.notes.get("error")
-    return str(raised) if raised is not None else _category(result)
+    raised = _swallowed_error(call)
+    why = failures.reason(call.frame, raised or _category(result), _FAILED)
+    return failures.told(call, why)
 
 
 def _category(result: Any) -> str:
     contexts = (error.context for error in result.errors)
     said = (context.get("category") for context in contexts if isinstance(context, dict))
-    return str(next((category for category in said if category), "workflow_failed"))
+    return str(next((category for category in said if category), ""))
 
 
-def _engine_outcome(_call: Call, result: Any) -> str | None:
-    return "workflow_failed" if str(result or "").startswith("error") else None
+def _engine_outcome(call: Call, result: Any) -> str | None:
+    if not failures.is_failure(result):
+        return None
+    return failures.told(call, failures.reason(call.frame, None, _FAILED))
+
+
+def _engine_failure(_call: Call, error: BaseException) -> Attributes:
+    return interruption(error)
 
 
 def _swallowed(call: Call) -> Attributes:
     if call.frame is not None:
-        call.frame.notes["error"] = type(call.argument("e", 0)).__qualname__
+        call.frame.notes["swallowed"] = type(call.argument("exception", 0)).__qualname__
     return NOTHING
+
+
+# --- runs that go on with others -----------------------------------------------------------------
+
+
+def _goes_on_with(call: Call) -> Conversation | None:
+    """The run that stopped, by the id that it has in pflow."""
+    source = call.argument("resume_source")
+    return None if source is None else Conversation(str(source.execution_id), resumes=True)
+
+
+def _known_as(_call: Call, result: Any) -> Conversation | None:
+    own = getattr(result.trace, "execution_id", None)
+    return None if own is None else Conversation(str(own))
+
+
+def _is_the_runners(call: Call) -> bool:
+    """Workflows inside have collectors too, which are known to nobody."""
+    return call.enclosing is not None and call.enclosing.label == RUNNER
+
+
+def _named(call: Call, _result: Any) -> Attributes:
+    """The id is known from here on, also where the run is interrupted before it has a result."""
+    return {CONVERSATION_ID: getattr(call.instance, "execution_id", None)}
 
 
 PATCHES: Final = (
@@ -79,7 +143,16 @@ PATCHES: Final = (
         label=RUNNER,
         kind="run",
         name=_runner_name,
+        conversation=_goes_on_with,
+        conversed=_known_as,
+        response=_runner_response,
         outcome=_runner_outcome,
+    ),
+    Patch(
+        target="pflow.runtime.workflow_trace:WorkflowTraceCollector.__init__",
+        label="id",
+        when=_is_the_runners,
+        response=_named,
     ),
     Patch(
         target="pflow.execution.runner:WorkflowRunner._exception_to_result",
@@ -93,6 +166,7 @@ PATCHES: Final = (
         name=_engine_name,
         when=_is_not_the_runners,
         outcome=_engine_outcome,
+        failure=_engine_failure,
         quiet=GATES,
     ),
 )

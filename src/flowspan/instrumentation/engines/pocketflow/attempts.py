@@ -10,7 +10,7 @@ a batch may have very many that do next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from flowspan.instrumentation.engines.pocketflow.graph import ITEM, NODE, SUBJECT, Once, is_first
@@ -63,11 +63,19 @@ def _falls_back(call: Call) -> Iterable[Event]:
     return ()
 
 
-def _fell_back(call: Call, _result: Any) -> Iterable[Event]:
-    holder = _holder(call)
-    if _fallbacks.ends(holder) and holder is not None:
-        notes = holder.notes
-        yield Event(EVENT_FALLBACK, {ATTEMPT: notes.get("attempt"), ERROR_TYPE: notes.get("error")})
+def _telling(answered: Callable[[Frame], Iterable[Event]]) -> Callable[[Call, Any], Any]:
+    def fell_back(call: Call, _result: Any) -> Iterable[Event]:
+        holder = _holder(call)
+        if _fallbacks.ends(holder) and holder is not None:
+            yield from answered(holder)
+
+    return fell_back
+
+
+def _answered(holder: Frame) -> Iterable[Event]:
+    """In PocketFlow whatever a fallback returns is the node's answer."""
+    notes = holder.notes
+    yield Event(EVENT_FALLBACK, {ATTEMPT: notes.get("attempt"), ERROR_TYPE: notes.get("error")})
 
 
 def _gave_up(call: Call, _error: BaseException) -> Attributes:
@@ -123,13 +131,20 @@ def _phase_row(base: str, method: str) -> Patch:
     )
 
 
-def rows_of(base: str, node: str, ending: str = "") -> tuple[Patch, ...]:
+def rows_of(
+    base: str,
+    node: str,
+    ending: str = "",
+    *,
+    answered: Callable[[Frame], Iterable[Event]] = _answered,
+) -> tuple[Patch, ...]:
     """The rows of one family of nodes.
 
     Args:
         base: The class that has ``prep``, ``exec`` and ``post``.
         node: The class that tries again and has ``exec_fallback``.
         ending: What the names of these methods end with.
+        answered: Events on the node or item in whose place a fallback has answered.
     """
     phases = (f"prep{ending}", f"exec{ending}", f"post{ending}")
     fallback = f"exec_fallback{ending}"
@@ -149,7 +164,7 @@ def rows_of(base: str, node: str, ending: str = "") -> tuple[Patch, ...]:
             target=f"{node}.{fallback}",
             label="fallback",
             before=_falls_back,
-            after=_fell_back,
+            after=_telling(answered),
             failure=_gave_up,
             subclasses=True,
         ),
