@@ -5,11 +5,13 @@ These run where pflow is installed, which is an environment of its own (``make t
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pflow_kit import (
     EXAMPLE,
+    MODEL,
     SLOW,
     asked_provider,  # noqa: F401 - a fixture
     assert_charged,
@@ -23,6 +25,8 @@ from flowspan import semconv
 from flowspan.testing import FakeProvider, Recording
 
 pytestmark = SLOW
+
+llm: Final[Any] = importlib.import_module("pflow.nodes.llm.llm")
 
 TREE: Final = """\
 invoke_workflow report
@@ -180,3 +184,18 @@ def test_a_batch_of_workflows_is_seen_to_the_bottom(
         *(f"each[{index}]/tell" for index in (1, 2, 3)),
     ]
     assert len(spans.named("invoke_workflow child")) == 3
+
+
+def test_a_node_without_a_workflow_is_seen_as_well(
+    recording: Recording, provider: FakeProvider
+) -> None:
+    """As ``pflow probe`` runs one: a node alone is a trace."""
+    node = llm.LLMNode()
+    node.set_params({"model": MODEL, "prompt": "Say something"})
+
+    node.run({})
+
+    assert recording.spans.tree("pflow.node.type") == (
+        "run_step LLMNode pflow.node.type='LLMNode'\n  chat gpt-4o"
+    )
+    assert len(provider.requests) == 1

@@ -5,7 +5,7 @@ The graphs are played by nodes of the test's own in pflow's engine.
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any, Final
 
 import openai
@@ -13,18 +13,6 @@ import pytest
 from graphs import END, FlakyError, Graph, Node, Player, Work, expected, graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from phases import counted, numbers, played
-from traces import threaded
-
-from flowspan import semconv
-from flowspan.instrumentation.clients import http
-from flowspan.instrumentation.clients import openai as openai_rows
-from flowspan.instrumentation.engines import pflow as rows
-from flowspan.testing import FakeProvider
-
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-pytest.importorskip("pflow.runtime.engine")
-
 from pflow.core import node as lifecycle
 from pflow.runtime.engine.engine import WorkflowEngine
 from pflow.runtime.engine.types import (
@@ -32,9 +20,16 @@ from pflow.runtime.engine.types import (
     CompiledWorkflow,
     NodeConfig,
 )
+from pflow_files import Files, plain
+from pflow_kit import ALL, asked_provider  # noqa: F401 - a fixture
+from phases import counted, numbers, played
+
+from flowspan import semconv
+from flowspan.instrumentation.threads import ThreadContext
+from flowspan.testing import FakeProvider, record
 
 pytestmark = pytest.mark.timeout(300)
-ALL: Final = (rows.INTEGRATIONS[0], openai_rows.INTEGRATION, *http.INTEGRATIONS)
+NAMES: Final = tuple(f"n{number}" for number in range(4))
 
 
 class Translation:
@@ -120,11 +115,14 @@ def test_a_random_graph_is_counted_as_it_was_played(
     player = Player(
         graph, lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
     )
+    threads = ThreadContext()
+    threads.install()
 
-    with client, threaded(*ALL, detail="full") as recording:
+    with client, record(*ALL, detail="full") as recording:
         translation = Translation(graph, player, parallel=parallel)
         failed = translation.run()
 
+    threads.uninstall()
     spans = recording.spans
     assert failed == player.tally.failed
     if not failed:
@@ -135,3 +133,35 @@ def test_a_random_graph_is_counted_as_it_was_played(
     assert spans.total(semconv.USAGE_INPUT_TOKENS) == (charged.input_tokens or 0)
     assert spans.total(semconv.USAGE_OUTPUT_TOKENS) == (charged.output_tokens or 0)
     assert spans[0].attributes.get(semconv.ROLLUP_LLM_CALLS, 0) == player.tally.calls
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(graph=graphs().map(plain), parallel=st.booleans(), nested=st.sets(st.sampled_from(NAMES)))
+def test_a_random_workflow_of_pflows_own_nodes_is_counted_as_it_was_played(
+    graph: Graph, provider: FakeProvider, tmp_path: Path, *, parallel: bool, nested: set[str]
+) -> None:
+    """Error edges, batches, workflows inside: through the runner, in the threads of code nodes."""
+    provider.clear()
+    client = openai.OpenAI(base_url=provider.openai_url, api_key="sk", max_retries=0)
+    messages: Any = [{"role": "user", "content": "Say something"}]
+    player = Player(
+        graph, lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
+    )
+    threads = ThreadContext()
+    threads.install()
+
+    with client, record(*ALL, detail="full") as recording:
+        files = Files(graph, tmp_path, parallel=parallel, nested=nested)
+        failed = files.run(player)
+
+    threads.uninstall()
+    spans = recording.spans
+    assert failed == player.tally.failed
+    if not failed:
+        assert numbers(player.tally) == numbers(expected(graph))
+    assert len(spans.roots()) == 1
+    assert counted(spans, graph, files.glue, handlers=files.handlers, parts=files.parts) == played(
+        player.tally, graph
+    )
+    charged = provider.ledger.total()
+    assert spans.total(semconv.USAGE_INPUT_TOKENS) == (charged.input_tokens or 0)

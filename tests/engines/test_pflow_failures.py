@@ -215,3 +215,11 @@ def test_a_run_that_went_round_a_failure_says_so(recording: Recording) -> None:
 
     assert result.success
     assert known(recording.spans[0])["pflow.status"] == result.status.value == "degraded"
+
+
+def test_a_node_that_fails_and_has_no_handler_goes_nowhere(recording: Recording) -> None:
+    """The run ends there: no way was chosen."""
+    run(workflow(divide("broken", 0), code("never", "result: int = 1")))
+
+    told = [event.name for span in recording.spans for event in span.events]
+    assert semconv.EVENT_ROUTE_TAKEN not in told

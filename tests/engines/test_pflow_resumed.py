@@ -47,16 +47,6 @@ result: str = "told"
 """
 
 
-def test_a_human_who_is_asked_is_no_error(recording: Recording, tmp_path: Path) -> None:
-    """A gate pauses the run on purpose: it goes on when somebody has answered."""
-    (tmp_path / "gated.pflow.md").write_text(GATED, "utf-8")
-
-    result = run(str(tmp_path / "gated.pflow.md"))
-
-    failed = " !" if result.status.value == "failed" else ""  # older ones cannot pause
-    assert recording.spans.tree() == f"invoke_workflow gated{failed}\n  run_step tell"
-
-
 def saved(folder: Path, text: str = GATED) -> str:
     """The file of a workflow: one that is resumed must have one."""
     file = folder / "gated.pflow.md"

@@ -49,7 +49,7 @@ def test_its_own_trace_and_callbacks_are_left_alone(
 ) -> None:
     """The same lines in ``~/.pflow/debug``, the same calls of the callback, the same results."""
 
-    def told(home: str, *, watched: bool) -> Any:
+    def told(home: str, *, seen: bool) -> Any:
         (tmp_path / home).mkdir()
         monkeypatch.setenv("HOME", str(tmp_path / home))
         calls: list[Any] = []
@@ -57,7 +57,7 @@ def test_its_own_trace_and_callbacks_are_left_alone(
         def callback(*args: Any, **_: Any) -> None:
             calls.append(args[:2])
 
-        if watched:
+        if seen:
             with record(*ALL):
                 result = run(str(EXAMPLE), progress_callback=callback)
         else:
@@ -65,8 +65,8 @@ def test_its_own_trace_and_callbacks_are_left_alone(
         outputs = {key: value for key, value in result.shared_after.items() if key[0] != "_"}
         return result.status, sorted(outputs), sorted(calls, key=str), _debugged(tmp_path / home)
 
-    expected = told("plain", watched=False)
-    found = told("watched", watched=True)
+    expected = told("plain", seen=False)
+    found = told("watched", seen=True)
 
     assert expected[3]
     assert found == expected

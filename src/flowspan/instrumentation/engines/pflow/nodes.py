@@ -68,6 +68,25 @@ def _outcome(call: Call, result: Any) -> str | None:
     return failures.told(call, failures.reason(call.frame, category, failures.FAILED))
 
 
+# --- a node without a workflow -------------------------------------------------------------------
+
+
+def _alone_request(call: Call) -> Attributes:
+    if call.frame is not None:
+        call.frame.notes[SUBJECT] = call.instance
+    return {"pflow.node.type": type(call.instance).__name__}
+
+
+def _alone_outcome(call: Call, result: Any) -> str | None:
+    if not failures.is_failure(result):
+        return None
+    return failures.told(call, failures.reason(call.frame, None, failures.FAILED))
+
+
+def _alone_over(call: Call, result: Any) -> Iterable[Event]:
+    return () if failures.is_failure(result) else failures.fallback(call)
+
+
 # --- routes --------------------------------------------------------------------------------------
 
 
@@ -90,7 +109,8 @@ def _route(node: Any, action: Any) -> Iterable[Event]:
     if successors:
         name = str(action or "default")
         following = successors.get(name)
-        yield _event(node, getattr(following, "node_id", None), name)
+        if following is not None or not failures.is_failure(action):
+            yield _event(node, getattr(following, "node_id", None), name)
 
 
 def _event(node: Any, following: str | None, action: str) -> Event:
@@ -154,6 +174,18 @@ PATCHES: Final = (
         after=_over,
         state=lambda call: _store(call).get(_config(call).node_id),
         quiet=GATES,
+    ),
+    Patch(
+        target="pflow.core.node:BaseNode.run",
+        label=NODE,
+        kind="node",
+        name=lambda call: type(call.instance).__name__,
+        request=_alone_request,
+        response=_ended,
+        failure=_stopped,
+        outcome=_alone_outcome,
+        after=_alone_over,
+        subclasses=True,
     ),
     Patch(
         target=f"{_ENGINE}.instrumentation:handle_cached_execution",
