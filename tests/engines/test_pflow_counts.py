@@ -13,20 +13,21 @@ import pytest
 from graphs import END, FlakyError, Graph, Node, Player, Work, expected, graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pflow.core import node as lifecycle
-from pflow.runtime.engine.engine import WorkflowEngine
-from pflow.runtime.engine.types import (
+from pflow_files import Files, plain
+from pflow_kit import (
+    ALL,
     BatchConfig,
     CompiledWorkflow,
     NodeConfig,
+    WorkflowEngine,
+    asked_provider,  # noqa: F401 - a fixture
 )
-from pflow_files import Files, plain
-from pflow_kit import ALL, asked_provider  # noqa: F401 - a fixture
+from pflow_kit import Node as EngineNode
 from phases import counted, numbers, played
+from traces import threaded
 
 from flowspan import semconv
-from flowspan.instrumentation.threads import ThreadContext
-from flowspan.testing import FakeProvider, record
+from flowspan.testing import FakeProvider
 
 pytestmark = pytest.mark.timeout(300)
 NAMES: Final = tuple(f"n{number}" for number in range(4))
@@ -38,7 +39,7 @@ class Translation:
     def __init__(self, graph: Graph, player: Player, *, parallel: bool) -> None:
         self._player = player
         self._parallel = parallel
-        self._configs: dict[str, NodeConfig] = {}
+        self._configs: dict[str, Any] = {}
         self.glue: dict[str, str] = {}
         first = {node.name: self._made(node.work, node) for node in graph.nodes}
         for node in graph.nodes:
@@ -64,10 +65,10 @@ class Translation:
         first >> workers >> join
         return join
 
-    def _node(self, work: Work, decides: str | None, *, batch: BatchConfig | None) -> Any:
+    def _node(self, work: Work, decides: str | None, *, batch: Any) -> Any:
         player, glue = self._player, self.glue
 
-        class Played(lifecycle.Node):
+        class Played(EngineNode):
             def prep(self, shared: Any) -> int:
                 return int(shared.get("item", 0) if batch is not None else 0)
 
@@ -115,14 +116,11 @@ def test_a_random_graph_is_counted_as_it_was_played(
     player = Player(
         graph, lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
     )
-    threads = ThreadContext()
-    threads.install()
 
-    with client, record(*ALL, detail="full") as recording:
+    with client, threaded(*ALL, detail="full") as recording:
         translation = Translation(graph, player, parallel=parallel)
         failed = translation.run()
 
-    threads.uninstall()
     spans = recording.spans
     assert failed == player.tally.failed
     if not failed:
@@ -147,14 +145,11 @@ def test_a_random_workflow_of_pflows_own_nodes_is_counted_as_it_was_played(
     player = Player(
         graph, lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
     )
-    threads = ThreadContext()
-    threads.install()
 
-    with client, record(*ALL, detail="full") as recording:
+    with client, threaded(*ALL, detail="full") as recording:
         files = Files(graph, tmp_path, parallel=parallel, nested=nested)
         failed = files.run(player)
 
-    threads.uninstall()
     spans = recording.spans
     assert failed == player.tally.failed
     if not failed:

@@ -6,14 +6,13 @@ These run where pflow is installed, which is an environment of its own (``make t
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 from pflow_kit import (
     SLOW,
     asked_provider,  # noqa: F401 - a fixture
+    can_resume,
     run,
     watched,  # noqa: F401 - a fixture
 )
@@ -23,11 +22,6 @@ from flowspan import semconv
 from flowspan.testing import Recording
 
 pytestmark = SLOW
-
-can_resume: Final = pytest.mark.skipif(
-    importlib.util.find_spec("pflow.runtime.resume_source") is None,
-    reason="this version of pflow cannot resume",
-)
 
 GATED: Final = """\
 # Gated
@@ -86,7 +80,9 @@ def test_a_human_who_says_no_is_no_error(recording: Recording, tmp_path: Path) -
 
     assert recording.spans.tree() == "invoke_workflow gated\n  run_step tell"
     root, node = recording.spans
-    assert known(node)[semconv.INTERRUPTION] == known(root)[semconv.INTERRUPTION] == "GateDenied"
+    assert known(node)[semconv.INTERRUPTION] == "GateDenied"
+    assert semconv.INTERRUPTION not in known(root)  # nobody can go on with it
+    assert known(root)["pflow.status"] == "denied"
 
 
 @can_resume

@@ -6,6 +6,7 @@ pflow lives in an environment of its own (``make test-engines``); elsewhere its 
 from __future__ import annotations
 
 import http.client  # noqa: F401 - pflow's search for nodes hides it from who imports it later
+import importlib.util
 import inspect
 import itertools
 import os
@@ -15,14 +16,14 @@ from typing import Any, Final
 
 import pytest
 from phases import known
+from traces import threaded
 
 from flowspan import semconv
 from flowspan.instrumentation.clients import http as http_rows
 from flowspan.instrumentation.clients import litellm as litellm_rows
 from flowspan.instrumentation.clients import openai as openai_rows
 from flowspan.instrumentation.engines import pflow as rows
-from flowspan.instrumentation.threads import ThreadContext
-from flowspan.testing import FakeProvider, Recording, record
+from flowspan.testing import FakeProvider, Recording
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices at import
 pytest.importorskip("pflow.runtime.engine")
@@ -30,6 +31,7 @@ pytest.importorskip("pflow.runtime.engine")
 import litellm
 from pflow.core import node as lifecycle
 from pflow.execution.runner import RunnerConfig, WorkflowRunner
+from pflow.runtime.engine import engine, types
 
 EXAMPLE: Final = Path(__file__).parents[3] / "examples" / "pflow_workflow" / "report.pflow.md"
 TODAY: Final = rows.INTEGRATIONS[0]
@@ -48,29 +50,33 @@ SLOW: Final = [
 ]
 """Marks of modules that run pflow: it takes its time, and leaves things open."""
 
-BaseNode: Final[Any] = lifecycle.BaseNode
+can_resume: Final = pytest.mark.skipif(
+    importlib.util.find_spec("pflow.runtime.resume_source") is None,
+    reason="this version of pflow cannot resume",
+)
+
 Node: Final[Any] = lifecycle.Node
+WorkflowEngine: Final[Any] = engine.WorkflowEngine
+BatchConfig: Final[Any] = types.BatchConfig
+CompiledWorkflow: Final[Any] = types.CompiledWorkflow
+NodeConfig: Final[Any] = types.NodeConfig
 
 
 @pytest.fixture(name="provider")
-def asked_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeProvider]:
+def asked_provider(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[FakeProvider]:
     """What pflow asks; a home of its own for pflow's traces and its cache."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    with FakeProvider() as provider:
-        for name, value in provider.environment.items():
-            monkeypatch.setenv(name, value)
-        yield provider
-        _close_clients()
+    yield provider
+    _close_clients()
 
 
 @pytest.fixture(name="recording")
 def watched(provider: FakeProvider) -> Iterator[Recording]:
     """Everything that is seen, threads included."""
-    threads = ThreadContext()
-    threads.install()
-    with record(*ALL, priced=True) as recording:
+    with threaded(*ALL, priced=True) as recording:
         yield recording
-    threads.uninstall()
 
 
 def _close_clients() -> None:

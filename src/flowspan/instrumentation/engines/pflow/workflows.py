@@ -23,7 +23,8 @@ GATES: Final = ("GateDenied", "GateNotInteractiveError")
 
 _INLINE: Final = "inline workflow"
 _ENDINGS: Final = (".pflow.md", ".md")
-_ON_PURPOSE: Final = ("denied", "paused")
+_PAUSED: Final = "paused"
+_ON_PURPOSE: Final = ("denied", _PAUSED)
 _FAILED: Final = "workflow_failed"
 
 
@@ -78,8 +79,8 @@ def _swallowed_error(call: Call) -> str | None:
 
 def _runner_response(call: Call, result: Any) -> Attributes:
     status = _status(result)
-    stopped = _swallowed_error(call) if status in _ON_PURPOSE else None
-    return {"pflow.status": status or None, INTERRUPTION: stopped}
+    waits_for = _swallowed_error(call) if status == _PAUSED else None
+    return {"pflow.status": status or None, INTERRUPTION: waits_for}
 
 
 def _runner_outcome(call: Call, result: Any) -> str | None:
