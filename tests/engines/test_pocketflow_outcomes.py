@@ -68,3 +68,22 @@ def test_nodes_that_report_failure_in_their_state_have_failed(
     ]
     assert [(span.attributes or {}).get(semconv.ERROR_TYPE) for span in nodes] == errors
     assert recording.spans.of_kind("run")[0].status.is_unset
+
+
+@pytest.mark.parametrize(
+    ("plan", "error"),
+    [({"current_stage": "done"}, None), ({"current_stage": "error", "error_type": "no"}, "no")],
+)
+def test_a_flow_whose_shared_state_means_failure_has_failed(
+    tmp_path: Path, plan: dict[str, Any], error: str | None
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(RULES.replace('name = "Extract"', 'kind = "run"'))
+    rules, problems = load_map(file)
+    assert problems == []
+    assert rules is not None
+    with record(INTEGRATION, rules) as recording:
+        pocketflow.Flow(start=Extract()).run({"plan": dict(plan)})
+
+    (run,) = recording.spans.of_kind("run")
+    assert (run.attributes or {}).get(semconv.ERROR_TYPE) == error

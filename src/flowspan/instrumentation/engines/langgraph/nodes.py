@@ -16,6 +16,8 @@ from flowspan.instrumentation.engines.langgraph.places import (
     START,
     configurable,
     interruption,
+    is_key,
+    values,
 )
 from flowspan.instrumentation.integration import Attributes, Call, Event, Patch
 from flowspan.semconv import (
@@ -32,8 +34,6 @@ from flowspan.semconv import (
 )
 
 _PUSH: Final = "__pregel_push"
-_ROOT: Final = "__root__"
-_PLUMBING: Final = ("__", "branch:", "join:")
 
 # --- tasks ----------------------------------------------------------------------------------------
 
@@ -79,22 +79,12 @@ def _state(call: Call) -> Any:
     if not task.path or task.path[0] != _PUSH:
         return task.input
     read = configurable(task.config).get("__pregel_read")
-    channels = read.args[1] if read is not None else {}
-    return {
-        name: channel.get()
-        for name, channel in channels.items()
-        if _is_key(name) and channel.is_available()
-    }
+    return values(read.args[1] if read is not None else {})
 
 
 def _update(call: Call, _result: Any) -> Mapping[str, Any]:
     """What a node wrote to the state; what it returned may be anything."""
-    return {name: value for name, value in _task(call).writes if _is_key(name)}
-
-
-def _is_key(channel: str) -> bool:
-    """Whether a channel is a key of the program's state, not one of the engine's own."""
-    return channel == _ROOT or not channel.startswith(_PLUMBING)
+    return {name: value for name, value in _task(call).writes if is_key(name)}
 
 
 def _inputs(call: Call) -> Any:

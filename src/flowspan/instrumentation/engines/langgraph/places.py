@@ -18,8 +18,25 @@ START: Final = "__start__"
 
 END: Final = "__end__"
 
+_ROOT: Final = "__root__"
+_PLUMBING: Final = ("__", "branch:", "join:")
+
 QUIET: Final = ("GraphBubbleUp",)
 """Interrupts, commands for the graph around and drained runs: control flow."""
+
+
+def is_key(channel: str) -> bool:
+    """Whether a channel is a key of the program's state, not one of the engine's own."""
+    return channel == _ROOT or not channel.startswith(_PLUMBING)
+
+
+def values(channels: Mapping[str, Any]) -> dict[str, Any]:
+    """The program's state: what the channels hold that are its keys."""
+    return {
+        name: channel.get()
+        for name, channel in channels.items()
+        if is_key(name) and channel.is_available()
+    }
 
 
 def configurable(config: Any) -> Mapping[str, Any]:

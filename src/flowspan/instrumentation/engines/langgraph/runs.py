@@ -14,9 +14,11 @@ from flowspan.instrumentation.engines.langgraph.places import (
     QUIET,
     RUN,
     configurable,
+    frames,
     interruption,
+    values,
 )
-from flowspan.instrumentation.integration import Attributes, Call, Conversation, Patch
+from flowspan.instrumentation.integration import Attributes, Call, Conversation, Judged, Patch
 from flowspan.semconv import CONVERSATION_ID
 
 _UNNAMED: Final = "LangGraph"
@@ -74,6 +76,27 @@ def _failure(_call: Call, error: BaseException) -> Attributes:
     return interruption(error)
 
 
+# --- outcomes -------------------------------------------------------------------------------------
+
+
+def _looping(call: Call) -> Attributes:
+    """Remember the loop that a run is, which has its output and its state in the end."""
+    for frame in frames(call):
+        if frame.label in (RUN, AGENT):
+            frame.notes[_LOOP] = call.instance
+        if frame.label != AGENT:  # an agent's own run is next to it
+            break
+    return {}
+
+
+def _judged(call: Call, result: Any) -> Judged:
+    loop = None if call.frame is None else call.frame.notes.get(_LOOP)
+    if loop is None:
+        return Judged(result)
+    return Judged(loop.output, values(loop.channels))
+
+
+_LOOP: Final = "loop"
 _PREGEL: Final = "langgraph.pregel.main:Pregel"
 
 
@@ -86,6 +109,7 @@ def _rows(method: str) -> tuple[Patch, Patch]:
         name=_agent,
         glance=is_agent,
         failure=_failure,
+        judged=_judged,
         quiet=QUIET,
     )
     run = Patch(
@@ -96,6 +120,7 @@ def _rows(method: str) -> tuple[Patch, Patch]:
         when=_is_run,
         conversation=_conversation,
         failure=_failure,
+        judged=_judged,
         quiet=QUIET,
     )
     return agent, run
@@ -113,6 +138,7 @@ def _remote_request(call: Call) -> Attributes:
 PATCHES: Final = (
     *_rows("stream"),
     *_rows("astream"),
+    Patch(target="langgraph.pregel._loop:PregelLoop._first", label="loop", request=_looping),
     *(
         Patch(
             target=f"langgraph.pregel.remote:RemoteGraph.{method}",

@@ -12,6 +12,7 @@ from flowspan.instrumentation.integration import (
     Call,
     Conversation,
     Frame,
+    Judged,
     Patch,
 )
 from flowspan.semconv import CONVERSATION_ID, INTERRUPTION
@@ -148,6 +149,7 @@ PATCHES: Final = (
         conversed=_known_as,
         response=_runner_response,
         outcome=_runner_outcome,
+        judged=lambda _call, result: Judged(result, result.shared_after),
     ),
     Patch(
         target="pflow.runtime.workflow_trace:WorkflowTraceCollector.__init__",
@@ -168,6 +170,7 @@ PATCHES: Final = (
         when=_is_not_the_runners,
         outcome=_engine_outcome,
         failure=_engine_failure,
+        judged=lambda call, result: Judged(result, call.argument("shared", 1)),
         quiet=GATES,
     ),
 )

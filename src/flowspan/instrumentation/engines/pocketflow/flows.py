@@ -29,7 +29,15 @@ from flowspan.instrumentation.engines.pocketflow.graph import (
     route_taken,
 )
 from flowspan.instrumentation.engines.pocketflow.naming import is_a, places
-from flowspan.instrumentation.integration import NOTHING, Attributes, Call, Event, Frame, Patch
+from flowspan.instrumentation.integration import (
+    NOTHING,
+    Attributes,
+    Call,
+    Event,
+    Frame,
+    Judged,
+    Patch,
+)
 from flowspan.semconv import BATCH_INDEX, BATCH_SIZE
 
 _choices: Final = Once("get_next_node")
@@ -104,6 +112,7 @@ _RUN: Final[dict[str, Any]] = {
     "response": _batch_size,
     "failure": _batch_size,
     "after": route_taken,
+    "judged": lambda call, result: Judged(result, call.argument("shared", 0)),
     "subclasses": True,
 }
 _STEP: Final[dict[str, Any]] = {
