@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.runnables import RunnableBranch, RunnableLambda, RunnableParallel
 from langchain_kit import OwnModel, chat, lookup, read, tokens_are_the_ledgers
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -84,6 +84,59 @@ invoke_workflow RunnableSequence
 """
     assert one * 3 == recording.spans.tree() + "\n"
     assert broken(recording.spans) == []
+
+
+class Down(OwnModel):
+    """A model that answers from its third call on."""
+
+    calls: list[int] = []
+
+    def _generate(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls.append(1)
+        if len(self.calls) < 3:
+            raise ConnectionError
+        return super()._generate(*args, **kwargs)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda down: down.with_retry(wait_exponential_jitter=False), "RunnableRetry"),
+        (lambda down: down.with_fallbacks([down, OwnModel()]), "RunnableWithFallbacks"),
+    ],
+)
+def test_attempts_and_fallbacks_of_a_chain_are_one_run(
+    make: Any, name: str, recording: Recording, *, asynchronous: bool, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("tenacity.asyncio._portable_async_sleep", lambda _seconds: asyncio.sleep(0))
+    chain = make(RunnableLambda(lambda text: text) | Down(calls=[]))
+
+    if asynchronous:
+        asyncio.run(chain.ainvoke("bees"))
+    else:
+        chain.invoke("bees")
+
+    assert (
+        recording.spans.tree()
+        == f"""\
+invoke_workflow {name}
+  chat own-1 !
+  chat own-1 !
+  chat own-1"""
+    )
+    assert recording.spans.one(f"invoke_workflow {name}").status.is_unset
+
+
+def test_a_chain_that_branches_is_one_run(recording: Recording) -> None:
+    asking = RunnableLambda(lambda text: Notes().invoke(text)[0].page_content) | OwnModel()
+    chain = RunnableBranch((lambda text: Notes().invoke(text) == [], asking), asking)
+
+    chain.invoke("bees")
+
+    (run,) = recording.spans.roots()
+    assert run.name == "invoke_workflow RunnableBranch"
 
 
 def test_a_chain_inside_a_graph_makes_no_span(recording: Recording) -> None:

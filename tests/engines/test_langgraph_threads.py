@@ -123,6 +123,15 @@ def test_going_on_without_input_resumes(way: str, recording: Recording) -> None:
     assert attributes(recording.spans[-1])[semconv.STEP_NAME] == "tell"
 
 
+async def test_a_state_that_the_program_changes_itself_is_no_run(recording: Recording) -> None:
+    """Though the engine runs what the node would have run after it, the choice of its edge too."""
+    program = fanning_out().compile(checkpointer=InMemorySaver())
+    program.update_state(thread(), {"rounds": 1}, as_node="plan")
+    await program.aupdate_state(thread(), {"rounds": 2}, as_node="join")
+
+    assert recording.spans.tree() == ""
+
+
 def test_two_interrupts_at_once(recording: Recording) -> None:
     """Both nodes say it, and both are run again."""
     graph: Any = StateGraph(State)

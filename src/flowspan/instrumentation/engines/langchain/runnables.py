@@ -6,6 +6,7 @@ one is the run that holds its calls together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flowspan.instrumentation.integration import Attributes, Call, Patch
@@ -35,7 +36,27 @@ def _class_name(call: Call) -> str:
     return str(getattr(call.instance, "name", None) or type(call.instance).__name__)
 
 
-_RUNNABLES: Final = "langchain_core.runnables.base"
+def _is_run(call: Call) -> bool:
+    """Whether a chain is the outermost, and not LangGraph's own, of a state that is changed."""
+    if not call.is_outermost():
+        return False
+    config = call.argument("config", 1)
+    name = config.get("run_name") if isinstance(config, Mapping) else None
+    return not (isinstance(name, str) and name.endswith(_UPDATE))
+
+
+_UPDATE: Final = "UpdateState"
+_ONE: Final = ("invoke", "ainvoke")
+_MANY: Final = ("batch", "abatch")
+_STREAM: Final = ("stream", "astream")
+_CHAINS: Final = {
+    "base:RunnableSequence": (*_ONE, *_MANY, *_STREAM),
+    "base:RunnableParallel": (*_ONE, *_STREAM),
+    "branch:RunnableBranch": (*_ONE, *_STREAM),
+    "fallbacks:RunnableWithFallbacks": (*_ONE, *_MANY, *_STREAM),
+    "retry:RunnableRetry": (*_ONE, *_MANY),
+}
+"""What holds several calls together, and the methods of its own by which it is run."""
 
 PATCHES: Final = (
     *(
@@ -64,20 +85,14 @@ PATCHES: Final = (
     ),
     *(
         Patch(
-            target=f"{_RUNNABLES}:{chain}.{method}",
+            target=f"langchain_core.runnables.{chain}.{method}",
             label="chain",
             kind="run",
             name=_class_name,
-            when=Call.is_outermost,
+            when=_is_run,
             quiet=_QUIET,
         )
-        for chain, methods in (
-            (
-                "RunnableSequence",
-                ("invoke", "ainvoke", "batch", "abatch", "stream", "astream"),
-            ),
-            ("RunnableParallel", ("invoke", "ainvoke", "stream", "astream")),
-        )
+        for chain, methods in _CHAINS.items()
         for method in methods
     ),
     *(
