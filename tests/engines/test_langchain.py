@@ -16,6 +16,7 @@ from langchain_kit import OwnModel, chat, lookup, read, tokens_are_the_ledgers
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph_kit import broken
+from pydantic import Field
 from traces import attributes, events
 
 from flowspan import semconv
@@ -89,7 +90,7 @@ invoke_workflow RunnableSequence
 class Down(OwnModel):
     """A model that answers from its third call on."""
 
-    calls: list[int] = []
+    calls: list[int] = Field(default_factory=list)
 
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
         self.calls.append(1)
@@ -111,7 +112,7 @@ def test_attempts_and_fallbacks_of_a_chain_are_one_run(
 ) -> None:
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
     monkeypatch.setattr("tenacity.asyncio._portable_async_sleep", lambda _seconds: asyncio.sleep(0))
-    chain = make(RunnableLambda(lambda text: text) | Down(calls=[]))
+    chain = make(RunnableLambda(lambda text: text) | Down())
 
     if asynchronous:
         asyncio.run(chain.ainvoke("bees"))
@@ -130,8 +131,8 @@ invoke_workflow {name}
 
 
 def test_a_chain_that_branches_is_one_run(recording: Recording) -> None:
-    asking = RunnableLambda(lambda text: Notes().invoke(text)[0].page_content) | OwnModel()
-    chain = RunnableBranch((lambda text: Notes().invoke(text) == [], asking), asking)
+    asking: Any = RunnableLambda(lambda text: Notes().invoke(text)[0].page_content) | OwnModel()
+    chain: Any = RunnableBranch((lambda text: Notes().invoke(text) == [], asking), asking)
 
     chain.invoke("bees")
 

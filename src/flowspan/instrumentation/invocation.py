@@ -93,7 +93,7 @@ class Invocation(CallFrame):
         name = patch.name
         if callable(name):
             name = site.ask("name", name, self.call)
-        if name is not None and type(name) is not str:
+        if name is not None:
             name = text(name)
         if callable(patch.operation):
             self._take({semconv.OPERATION_NAME: site.ask("operation", patch.operation, self.call)})
@@ -108,7 +108,7 @@ class Invocation(CallFrame):
         if self.run.workflow is not None:
             attributes[semconv.WORKFLOW_NAME] = self.run.workflow
         if name is not None and kind in semconv.NAME_OF_KIND:
-            self._take({semconv.NAME_OF_KIND[kind]: name})
+            attributes[semconv.NAME_OF_KIND[kind]] = text(name)
 
     def _request(self) -> None:
         site, call = self.site, self.call
@@ -339,9 +339,10 @@ class Invocation(CallFrame):
             usage = self.reports.added(usage)
         counted = None if usage is None else usage.attributes()
         self._take(counted)
-        outcome = Outcome(usage, error, self.replay is not None)
-        for hook in self.site.machine.hooks_of.get(self.site.kind, ()):
-            self._take(guarded(f"{type(hook).__name__}.after", hook.after, self, outcome))
+        if hooks := self.site.machine.hooks_of.get(self.site.kind):
+            outcome = Outcome(usage, error, self.replay is not None)
+            for hook in hooks:
+                self._take(guarded(f"{type(hook).__name__}.after", hook.after, self, outcome))
         if counted is not None:
             cost = self.attributes.get(semconv.COST_USD)
             told = {**counted, semconv.COST_USD: cost}

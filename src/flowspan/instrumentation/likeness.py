@@ -1,6 +1,6 @@
 """What something looks like, in one number: to see cheaply that it comes again.
 
-Nothing is serialised, copied or kept, and no code of the program runs: a hundred values or so are
+Nothing is serialised, copied or kept, and no code of the program runs: some dozens of values are
 looked at, the nearest first, by their small values, sizes and names.  The number means nothing in
 another process.
 """
@@ -27,17 +27,19 @@ class Reach(NamedTuple):
         tokens: What is found out before no further object is looked at.
         objects: Collections and objects that are looked into.
         items: Of one collection: where there are more, some at its beginning and at its end.
+        places: Where a long text is looked at: at its end, or also at its beginning and middle.
     """
 
     tokens: int
     objects: int
     items: int
+    places: int
 
 
-NEAR: Final = Reach(96, 16, 16)
-"""A look that every call of a node can afford: ten or twenty microseconds."""
+NEAR: Final = Reach(48, 8, 16, 1)
+"""A look that every call of a node can afford: ten microseconds."""
 
-FAR: Final = Reach(8000, 2000, 2000)
+FAR: Final = Reach(8000, 2000, 2000, 3)
 """A look that is taken once, to be sure: a few milliseconds at most."""
 
 _SHORT: Final = 256
@@ -65,7 +67,9 @@ class Likeness(NamedTuple):
 
     def same(self, other: Likeness) -> bool:
         """Whether something that is looked at now is like what was looked at before."""
-        return self.number == other.number and all(ref() is not None for ref in self.others)
+        if self.number != other.number:
+            return False
+        return not self.others or all(ref() is not None for ref in self.others)
 
 
 def likeness(value: Any, reach: Reach = NEAR) -> Likeness:
@@ -139,9 +143,12 @@ def _text(look: _Look, value: Any) -> None:
     if size <= _SHORT:
         look.tokens += (type(value), value)  # a text and its bytes have the same hash
     else:
-        middle = size // 2
-        parts = (value[:_END], value[middle : middle + _END], value[-_END:])
-        look.tokens += (type(value), size, *parts)
+        look.tokens += (type(value), size, value[-_END:])
+        if look.reach.places == 1:
+            look.whole = False
+        else:
+            middle = size // 2
+            look.tokens += (value[:_END], value[middle : middle + _END])
 
 
 # --- collections and objects ------------------------------------------------------------------
@@ -162,7 +169,11 @@ def _pairs(look: _Look, value: Any, contents: dict[Any, Any]) -> None:
             _OF_KIND[kind](look, key)
         else:
             tokens.append(id(kind))
-        waiting.append(item)
+        kind = type(item)
+        if kind is str and len(item) <= _SHORT:
+            tokens += (kind, item)
+        else:
+            waiting.append(item)
 
 
 def _dict(look: _Look, value: Any) -> None:

@@ -28,14 +28,23 @@ if TYPE_CHECKING:
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], Mapping[str, Any]], Any]
 
 
-def begin(
+def begin(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and what it has done itself
     site: Site,
     wrapped: Callable[..., Any],
     instance: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
+    is_meant: bool = False,  # noqa: FBT001, FBT002 - as above
 ) -> Invocation | Remark | None:
     """Start seeing a call; ``None`` leaves it alone.
+
+    Args:
+        site: The row.
+        wrapped: The original.
+        instance: Of the call.
+        args: Its arguments.
+        kwargs: Its arguments by keyword.
+        is_meant: Whether the row's ``glance`` has said so already.
 
     Raises:
         FlowspanError: A hook refused the call, as the user asked it to.
@@ -44,10 +53,10 @@ def begin(
         return None
     try:
         glance = site.glance
-        if glance is not None and not glance(instance, args, kwargs):
+        if glance is not None and not is_meant and not glance(instance, args, kwargs):
             return None
-        first_call, site.first_call = site.first_call, None
-        if first_call is not None:
+        if site.first_call is not None:
+            first_call, site.first_call = site.first_call, None
             first_call()
         outer = get_current()
         alone = INVOCATION_KEY not in outer and not guests.live

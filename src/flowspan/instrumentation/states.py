@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping
-from itertools import islice, takewhile
+from functools import partial
+from itertools import filterfalse, islice, repeat, takewhile
 from types import MemberDescriptorType
 from typing import Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
@@ -42,7 +43,7 @@ class Looked(NamedTuple):
         size: How many keys there are.
     """
 
-    seen: Mapping[Any, Any]
+    seen: dict[Any, Any]
     size: int
 
     @property
@@ -185,16 +186,16 @@ def _filled(state: Any, slots: tuple[tuple[str, Any], ...]) -> list[tuple[str, A
 
 
 def _looked(contents: dict[Any, Any]) -> Looked:
-    seen = {}
-    for key, value in some_of(contents, MOST_KEYS):
-        kind = type(value)
-        if kind in ATOMS:
-            seen[key] = value
-        elif kind in _EXACTLY_SIZED:
-            seen[key] = (id(value), len(value), kind)
-        else:
-            seen[key] = (id(value), size_of(value), kind)
+    seen = {
+        key: value if type(value) in ATOMS else _mark(value)
+        for key, value in some_of(contents, MOST_KEYS)
+    }
     return Looked(seen, dict.__len__(contents))
+
+
+def _mark(value: Any) -> tuple[int, int | None, type]:
+    kind = type(value)
+    return (id(value), len(value) if kind in _EXACTLY_SIZED else size_of(value), kind)
 
 
 def _change(before: Looked, after: Looked, contents: dict[Any, Any]) -> Change:
@@ -202,19 +203,20 @@ def _change(before: Looked, after: Looked, contents: dict[Any, Any]) -> Change:
     if not before.whole:
         added = _newest(before.seen, after.seen)
     removed = []
-    if not (before.whole and after.whole) or after.size < before.size + len(added):
-        removed = [key for key in before.seen if not dict.__contains__(contents, key)]
+    all_seen = before.whole == after.whole and len(added) < MOST_KEYS // 2
+    if not all_seen or after.size < before.size + len(added):
+        removed = list(filterfalse(partial(dict.__contains__, contents), before.seen))
     return Change(_names(added), _names(changed), _names(removed), after.size)
 
 
 def _names(keys: list[Any]) -> list[str]:
-    return [name_of(key) for key in keys[:MOST_NAMES]]
+    return [name_of(key) for key in keys[:MOST_NAMES]] if keys else keys
 
 
-def _differing(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> tuple[list[Any], list[Any]]:
+def _differing(before: dict[Any, Any], after: dict[Any, Any]) -> tuple[list[Any], list[Any]]:
     added, changed = [], []
-    for key, now in after.items():
-        was = before.get(key, before)
+    former = map(before.get, after, repeat(before))
+    for key, was, now in zip(after, former, after.values(), strict=True):
         if was is now:
             continue
         if was is before:
@@ -224,9 +226,9 @@ def _differing(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> tuple[lis
     return added, changed
 
 
-def _newest(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> list[Any]:
+def _newest(before: dict[Any, Any], after: dict[Any, Any]) -> list[Any]:
     """What was added to a large state: new keys come last, behind one that was known."""
-    found = list(takewhile(lambda key: key not in before, reversed(list(after))))
+    found = list(takewhile(lambda key: key not in before, reversed(after)))
     return found[::-1]
 
 

@@ -17,6 +17,10 @@ MOST_ITEMS: Final = 1000
 """Items of a sequence that are recorded as such, and all values inside a nested one."""
 
 _PLAIN: Final = frozenset({str, int, float, bool})
+_EXACT: Final = frozenset({list, tuple})
+_TEXTS: Final = {str}
+_SHORT: Final = 256
+"""Texts up to here need no second look where they are ASCII."""
 _MOST_BITS: Final = 63
 _DEEPEST: Final = 20
 _MORE: Final = "…"
@@ -33,10 +37,10 @@ def cleaned(value: Any) -> Any:
         The value, or ``None`` where nothing is to be set.
     """
     kind = type(value)
+    if kind is str:
+        return value if len(value) <= _SHORT and value.isascii() else _text(value)
     if kind is int and -(1 << _MOST_BITS) <= value < 1 << _MOST_BITS:
         return value
-    if kind is str:
-        return _text(value)
     if kind is float or kind is bool or value is None:
         return value
     try:
@@ -47,6 +51,8 @@ def cleaned(value: Any) -> Any:
 
 def text(value: Any) -> str:
     """The value as text, for the names of spans, events and attributes."""
+    if type(value) is str and len(value) <= _SHORT and value.isascii():
+        return value
     clean = cleaned(value)
     return clean if type(clean) is str else str(clean)
 
@@ -58,7 +64,17 @@ def _text(value: str) -> str:
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 
+def _are_short_texts(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether all items are texts, as names of keys are, and need no second look."""
+    if len(items) > MOST_ITEMS or set(map(type, items)) != _TEXTS:
+        return False
+    whole = "".join(items)
+    return len(whole) <= MOST_CHARACTERS and whole.isascii()
+
+
 def _converted(value: Any) -> Any:
+    if type(value) in _EXACT and _are_short_texts(value):
+        return tuple(value)
     found = _scalar(value)
     if found is not value:
         return cleaned(found)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 else:  # generic from wrapt 2 on
     _Bound, _Function = wrapt.BoundFunctionWrapper, wrapt.FunctionWrapper
 
+_bind: Any = _Function.__get__
+"""Asked for at every access of a patched method, where ``super()`` would cost as much again."""
+
 
 class BoundWrapped(_Bound):
     """A patched method, bound or reached through its class; pickles as the original would."""
@@ -59,9 +62,9 @@ class Wrapped(_Function):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Bind; a function that is not bound is the same object every time, as the original is."""
         if (instance is not None and not self._self_static) or self._self_of_a_class:
-            return super().__get__(instance, owner)
+            return _bind(self, instance, owner)
         if self._self_unbound is None:
-            self._self_unbound = super().__get__(None, owner)
+            self._self_unbound = _bind(self, None, owner)
         return self._self_unbound
 
     def skip(self, inner: Wrapped) -> None:

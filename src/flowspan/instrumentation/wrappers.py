@@ -94,7 +94,7 @@ def lazy(site: Site) -> Wrapper:
         inner = wrapped(*args, **kwargs)
         if not (site.active and site.machine.active) or not meant(site, instance, args, kwargs):
             return inner
-        return lazily(inner, functools.partial(begin, site, wrapped, instance, args, kwargs))
+        return lazily(inner, functools.partial(begin, site, wrapped, instance, args, kwargs, True))
 
     return call
 

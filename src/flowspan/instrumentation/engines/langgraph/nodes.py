@@ -44,7 +44,7 @@ def _is_node(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
 
 
 def _task(call: Call) -> Any:
-    return call.argument("task", 0)
+    return call.args[0] if call.args else call.kwargs["task"]
 
 
 def _name(call: Call) -> str:

@@ -35,7 +35,11 @@ def _has_nodes(_runner: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
     A step that has come wholly from a cache runs nothing.
     """
     tasks = args[0] if args else kwargs.get("tasks")
-    return isinstance(tasks, list | tuple) and any(task.name != START for task in tasks)
+    if isinstance(tasks, list | tuple):
+        for task in tasks:
+            if task.name != START:
+                return True
+    return False
 
 
 def _step_request(call: Call) -> Attributes:
