@@ -6,7 +6,9 @@ import asyncio
 import gc
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from adopted_whole import (
     broken,
     check_calls,
     events,
+    failed,
     known,
     named,
     provided,
@@ -32,6 +35,7 @@ from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.llms.openai import OpenAI
 from llamaindex_graphs import tally_of, told, translated
+from scripts import ANSWER, Desk, Script, Scripted, question, scripts
 from workflows import Context, Workflow, step
 from workflows.errors import WorkflowCancelledByUser
 from workflows.events import (
@@ -303,6 +307,30 @@ def test_agents_that_hand_over(provider: Provider) -> None:
     (decider,) = [span for span in found.spans if events(span, semconv.EVENT_ROUTE_TAKEN)]
     assert decider.name == "run_step aggregate_tool_results"
     check_calls(found, 3)
+
+
+@settings(max_examples=12, deadline=None)
+@given(script=scripts(agents=("anna", "bert", "cleo")))
+def test_random_agents_are_counted_exactly(provider: Provider, script: Script) -> None:
+    """Turns, tools, their failures, handoffs, model calls and tokens are what happened."""
+    desk = Desk()
+
+    async def run() -> Any:
+        agents = [agent(name, desk.look, desk.count) for name in ("anna", "bert", "cleo")]
+        workflow = AgentWorkflow(agents=agents, root_agent=script.first, timeout=60)
+        return str(await workflow.run(question()))
+
+    with seen(provider, Scripted(script, handoff="handoff:to_agent")) as found:
+        assert asyncio.run(run()) == ANSWER
+
+    tools = Counter(named(found.spans, "tool", semconv.TOOL_NAME))
+    assert tools.pop("handoff", 0) == len(script.routes)
+    assert tools == desk.used == script.uses
+    assert failed(found.spans, "tool", semconv.TOOL_NAME) == desk.failed == script.failures
+    assert routes(found.spans) == script.routes
+    speakers = [name for name, _ in groupby(named(found.spans, "agent", semconv.AGENT_NAME))]
+    assert speakers == script.turns
+    check_calls(found, len(script))
 
 
 # --- queries --------------------------------------------------------------------------------------

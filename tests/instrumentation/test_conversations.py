@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -134,6 +135,29 @@ def test_an_id_that_is_none_of_a_conversation_links_alone(toy: ModuleType) -> No
     assert [each.get(semconv.RESUMED) for each in known] == [True, True]
     assert not any(semconv.CONVERSATION_ID in each for each in known)
     assert resumed(recording) == [[], [first.context.span_id], []]
+
+
+class StopError(Exception):
+    """How an engine stops in the midst of a run."""
+
+
+@pytest.mark.parametrize(("error", "links"), [(StopError, 1), (ValueError, 0)])
+def test_what_stopped_a_run_tells_of_the_one_that_goes_on(
+    toy: ModuleType, error: type[Exception], links: int
+) -> None:
+    """The engine's own control flow does; a failure is the end."""
+
+    def stop() -> None:
+        raise error
+
+    run = replace(TOY_NAMED_LATER.patches[0], quiet=("StopError",))
+    with record(replace(TOY_NAMED_LATER, patches=(run,))) as recording:
+        engine = toy.Engine()
+        with pytest.raises(error):
+            engine.run(1, action=Said(later=("a", False, False), inside=stop))
+        engine.run(0, action=Said("a", True, False))
+
+    assert [len(span.links) for span in recording.spans.of_kind("run")] == [0, links]
 
 
 def test_only_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

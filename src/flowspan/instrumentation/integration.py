@@ -192,8 +192,9 @@ class Patch:
             the client could not parse was paid for.
         conversation: Which conversation a run is part of; one that resumes is linked to the one
             before it.
-        conversed: The same from its result, where that says more: what the engine named the
-            conversation, or by what the run that resumes this one will know it.
+        conversed: The same from its result, or an exception that is ``quiet``, where that says
+            more: what the engine named the conversation, or by what the run that resumes this one
+            will know it.
         remote: The call is carried out in another process, which the span says by its kind.
         snapshot: Remembers what ``after`` will compare with; its value is ``call.snapshot``.
         state: The state that nodes share, a dict or an object, asked before the call and after it:

@@ -216,10 +216,7 @@ class Invocation(CallFrame):
         patch = site.patch
         if patch.response is not None:
             self._take(site.ask("response", patch.response, call, result))
-        if patch.conversed is not None:
-            found = site.ask("conversed", patch.conversed, call, result)
-            if found is not None:
-                self._converse(found)
+        self._conversed(result)
         if patch.outcome is not None:
             kind = site.ask("outcome", patch.outcome, call, result)
             self._take({semconv.ERROR_TYPE: None if kind is None else text(kind)})
@@ -242,6 +239,8 @@ class Invocation(CallFrame):
         self.failure = error
         if site.patch.failure is not None:
             self._take(site.ask("failure", site.patch.failure, self.call, error))
+        if failures.is_quiet(error, site.patch.quiet):
+            self._conversed(error)
         if self.looked is not None:
             self._changed(statechanges.after_failure(site, self.call, self.looked))
         if partial is None and site.patch.salvage is not None:
@@ -284,6 +283,13 @@ class Invocation(CallFrame):
             self.release()
         else:
             self._end(None, self.failure)
+
+    def _conversed(self, end: Any) -> None:
+        """Ask for the conversation that only the result, or the exception, tells."""
+        site, conversed = self.site, self.site.patch.conversed
+        found = None if conversed is None else site.ask("conversed", conversed, self.call, end)
+        if found is not None:
+            self._converse(found)
 
     def _claimed(self) -> bool:
         """True for the first that wants to end the call, so that it ends once.

@@ -11,6 +11,7 @@ import gc
 import importlib
 import inspect
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from flowspan import semconv
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.integration import Integration
 from flowspan.testing import FakeProvider, Fault, Ledger, Recording, record
+
+os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")  # asked when it is imported
 
 EXAMPLES: Final = Path(__file__).resolve().parents[3] / "examples"
 INTEGRATIONS: Final = tuple(discovery.built_in())

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from flowspan import semconv
 from flowspan.instrumentation import streams
+from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing import FakeProvider, ReceivedRequest, RecordedSpans, Reply
 from flowspan.usage import Usage
 
@@ -42,6 +43,7 @@ def provided() -> Iterator[Provider]:
         for name, value in fake.environment.items():
             patch.setenv(name, value)
         yield provider
+        gc.collect()  # what engines leave open is complained of here
 
 
 class Seen:
@@ -63,10 +65,15 @@ def seen(provider: Provider, model: Callable[[ReceivedRequest], Reply]) -> Itera
     provider.model = model
     before = len(provider.fake.ledger)
     found = Seen()
-    with watched() as recording:
-        yield found
-        gc.collect()  # what engines leave open is complained of here
-        found.spans = recording.spans
+    threads = ThreadContext()
+    threads.install()
+    try:
+        with watched() as recording:
+            yield found
+            gc.collect()  # what engines leave open is complained of here
+            found.spans = recording.spans
+    finally:
+        threads.uninstall()
     found.charged = [entry.usage for entry in list(provider.fake.ledger)[before:]]
     assert list(broken(found.spans)) == []
     assert streams._observed.open == set()

@@ -8,14 +8,28 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flowspan.instrumentation.integration import NOTHING, Attributes, Call, Integration, Patch
-from flowspan.semconv import ERROR_TYPE, TOOL_CALL_ID
+from flowspan.instrumentation.integration import (
+    NOTHING,
+    Attributes,
+    Call,
+    Conversation,
+    Integration,
+    Patch,
+)
+from flowspan.semconv import ERROR_TYPE, INTERRUPTION, TOOL_CALL_ID
 
 _OWN: Final = "TelemetryMiddleware"
 
 
 def _name(call: Call) -> str:
     return str(call.instance.name)
+
+
+def _conversation(call: Call) -> Conversation | None:
+    """Questions that follow each other are asked in one stream."""
+    stream = getattr(call.kwargs.get("context"), "stream", None)
+    known = getattr(stream, "id", None)
+    return None if known is None else Conversation(str(known))
 
 
 def _is_not_traced(call: Call) -> bool:
@@ -47,14 +61,20 @@ def _failed(_call: Call, result: Any) -> str | None:
 
 
 def _turn_failed(call: Call, error: BaseException) -> Attributes:
-    """A turn's scope is left without its exception: it is told on the run, or the inner agent."""
+    """A turn's scope is left without its exception: it is told on the run, or the inner agent.
+
+    One that is cancelled was interrupted, the agent as well.
+    """
     frame = call.frame
     while frame is not None and frame.kind != "agent":
         frame = frame.parent
+    name, is_error = type(error).__name__, isinstance(error, Exception)
+    if frame is not None and not is_error:
+        frame.describe({INTERRUPTION: name})
     if frame is not None and frame.parent is not None and frame.parent.label == "run":
         frame = frame.parent
     if frame is not None:
-        frame.describe({ERROR_TYPE: type(error).__name__})
+        frame.describe({ERROR_TYPE if is_error else INTERRUPTION: name})
     return NOTHING
 
 
@@ -66,7 +86,14 @@ INTEGRATION: Final = Integration(
     engine="ag2",
     patches=(
         Patch(target=_TURN, label="agent", kind="agent", name=_name, when=_is_not_traced),
-        Patch(target=_TURN, label="run", kind="run", name=_name, when=Call.is_outermost),
+        Patch(
+            target=_TURN,
+            label="run",
+            kind="run",
+            name=_name,
+            conversation=_conversation,
+            when=Call.is_outermost,
+        ),
         Patch(target="ag2.agent:_execute_turn", label="turn", failure=_turn_failed, optional=True),
         Patch(
             target="ag2.tools.final.function_tool:FunctionTool.__call__",

@@ -5,10 +5,27 @@ Haystack's own tracing is made by a backend that the program chooses; it goes on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
-from flowspan.instrumentation.integration import Attributes, Call, Integration, Patch
-from flowspan.semconv import NODE_ID, STEP_NAME
+from flowspan.instrumentation.integration import (
+    Attributes,
+    Call,
+    Conversation,
+    Event,
+    Integration,
+    Patch,
+)
+from flowspan.semconv import (
+    EVENT_ROUTE_TAKEN,
+    INTERRUPTION,
+    NODE_ID,
+    RESUMED,
+    ROUTE_ACTION,
+    ROUTE_FROM,
+    ROUTE_TO,
+    STEP_NAME,
+)
 
 _PIPELINE: Final = "haystack.core.pipeline.pipeline:Pipeline"
 _AGENT: Final = "haystack.components.agents.agent:Agent"
@@ -46,6 +63,53 @@ def _tool(call: Call) -> str:
 
 _QUIET: Final = ("BreakpointException",)
 
+
+def _broke(_call: Call, error: BaseException) -> Attributes:
+    """A breakpoint stops a pipeline, for somebody to look and to go on later."""
+    return {INTERRUPTION: type(error).__name__ if type(error).__name__ in _QUIET else None}
+
+
+def _resumes(call: Call) -> Attributes:
+    return {RESUMED: call.kwargs.get("pipeline_snapshot") is not None or None}
+
+
+def _continued(call: Call) -> Conversation | None:
+    return _of_snapshot(call.kwargs.get("pipeline_snapshot"), resumes=True)
+
+
+def _stopped(_call: Call, end: Any) -> Conversation | None:
+    return _of_snapshot(getattr(end, "pipeline_snapshot", None))
+
+
+def _of_snapshot(snapshot: Any, *, resumes: bool = False) -> Conversation | None:
+    """What stopped and what goes on know one thing of each other: when the snapshot was taken."""
+    if snapshot is None or snapshot.timestamp is None:
+        return None
+    return Conversation(snapshot.timestamp.isoformat(), resumes, told=False)
+
+
+def _chosen(call: Call, result: Any) -> Iterable[Event]:
+    """A component that gave some of its outputs and not others has chosen what follows."""
+    pipeline = call.nearest("run")
+    declared = call.argument("component", 1).get("output_sockets") or ()
+    if pipeline is None or not hasattr(pipeline.call.instance, "graph") or not result:
+        return
+    if len(declared) <= len(result):
+        return
+    name = str(call.argument("component_name", 0))
+    edges = [
+        (to, edge["from_socket"].name)
+        for _, to, edge in pipeline.call.instance.graph.edges(name, data=True)
+    ]
+    for socket in result:
+        told = {ROUTE_FROM: name, ROUTE_ACTION: str(socket)}
+        following = [to for to, given in edges if given == socket]
+        for to in following:
+            yield Event(EVENT_ROUTE_TAKEN, {**told, ROUTE_TO: to})
+        if not following:
+            yield Event(EVENT_ROUTE_TAKEN, told)
+
+
 INTEGRATION: Final = Integration(
     "haystack",
     requires="haystack-ai>=3",
@@ -57,6 +121,10 @@ INTEGRATION: Final = Integration(
                 label="run",
                 kind="run",
                 name=_workflow,
+                request=_resumes,
+                conversation=_continued,
+                conversed=_stopped,
+                failure=_broke,
                 quiet=_QUIET,
             )
             for method in ("run", "run_async_generator")
@@ -68,6 +136,8 @@ INTEGRATION: Final = Integration(
                 kind="node",
                 request=_component,
                 inputs=_inputs,
+                after=_chosen,
+                failure=_broke,
                 quiet=_QUIET,
             )
             for method in ("_run_component", "_run_component_async")
@@ -81,6 +151,7 @@ INTEGRATION: Final = Integration(
                     label="agent",
                     kind="agent",
                     name=_agent,
+                    failure=_broke,
                     quiet=_QUIET,
                 ),
                 Patch(
@@ -89,6 +160,7 @@ INTEGRATION: Final = Integration(
                     kind="run",
                     name=_agent,
                     when=Call.is_outermost,
+                    failure=_broke,
                     quiet=_QUIET,
                 ),
             )
