@@ -158,12 +158,11 @@ class Invocation(CallFrame):
 
     def _converse(self, found: Conversation, resumed: SpanContext | None = None) -> None:
         """Link the run to the one that it resumes; the next of the conversation finds this one."""
-        name = self._converses(found)
+        name, site = self._converses(found), self.site
         if self.host is not None or self._span is None:
             return
         if resumed is not None:
             self._span.add_link(resumed)
-        site = self.site
         site.machine.conversations.remember(site.engine, name, self._span.get_span_context())
 
     def _inherit_prompt(self) -> None:
