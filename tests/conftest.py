@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from conformance.discovery import absent, drivers
 from flowspan import safety
+from flowspan.instrumentation import discovery
 
 settings.register_profile(
     "flowspan", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -62,3 +63,17 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Disables flowspan's own integrations but those that are named.
+
+    A doctor imports whatever they would patch: with all clients and engines that takes seconds.
+    """
+
+    def leave(*names: str) -> None:
+        others = [f"flowspan-{one.name}" for one in discovery.built_in() if one.name not in names]
+        monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ",".join(others))
+
+    return leave

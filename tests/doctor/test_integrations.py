@@ -39,9 +39,14 @@ def _found(name: str = "toy", **environ: str) -> Any:
     )
 
 
+NEIGHBOUR = "http.client"
+"""An integration of flowspan's own beside what is tested."""
+
+
 @pytest.fixture
-def toy(install: Any) -> Any:
-    """A plugin with an integration, whose engine is yet to be installed."""
+def toy(install: Any, only: Any) -> Any:
+    """A plugin with an integration, whose engine is yet to be installed, and a neighbour."""
+    only(NEIGHBOUR)
     install(
         "toy-plugin",
         entry_points=(("flowspan_integration", "toy", "toy_plugin:INTEGRATION"),),
@@ -116,6 +121,7 @@ def test_engine_that_ends_the_process(toy: Any) -> None:
 
     assert found.level == "problem"
     assert found.text == "importing what it patches ends the process (core dumped)"
+    assert _found(NEIGHBOUR).level == "ok"
 
 
 def test_engine_that_takes_forever(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +134,8 @@ def test_engine_that_takes_forever(toy: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_disabled(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the user disabled is not imported."""
-    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flowspan-toy")
+    name = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+    monkeypatch.setenv(name, f"{os.environ[name]},flowspan-toy")
     toy("1.6", "raise RuntimeError")
 
     found = _found()
@@ -136,8 +143,9 @@ def test_disabled(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.level, found.data) == ("note", {"state": "disabled"})
 
 
-def test_map_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_map_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: Any) -> None:
     """The rows of a span map are checked against the code in the folder, which has no version."""
+    only(NEIGHBOUR)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "house.py").write_text("class Flow:\n    def run(self): ...\n")
     file = tmp_path / "map.toml"
@@ -238,7 +246,9 @@ def test_rows_in_process(install: Any) -> None:
     assert states == ["applied", "missing", "missing"]
 
 
-def test_what_comes_with_flowspan() -> None:
+@pytest.mark.timeout(600)
+def test_what_comes_with_flowspan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every integration of flowspan's own applies to what is installed here, within its range."""
+    monkeypatch.setattr(integrations, "_SECONDS", 600.0)  # it imports everything, once
     for found in integrations.findings(os.environ, config.load()):
         assert found.level in {"ok", "absent"}, found
