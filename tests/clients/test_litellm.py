@@ -419,9 +419,7 @@ def _second_is_free(provider: FakeProvider, recording: Recording) -> None:
 
 async def _cached() -> None:
     """Litellm writes to its cache in the background."""
-    for _ in range(1000):  # ten seconds
-        if litellm.cache.cache.cache_dict:
-            return
+    while not litellm.cache.cache.cache_dict:  # noqa: ASYNC110 - a dictionary of litellm's
         await asyncio.sleep(0.01)
 
 
@@ -431,19 +429,20 @@ async def _cached() -> None:
 def test_callbacks_hear_what_they_heard(
     chat: dict[str, Any], provider: FakeProvider, recording: Recording
 ) -> None:
-    """Litellm's own logging runs on as it does."""
+    """Litellm's own logging runs on as it does, in threads: it may still tell of earlier calls."""
     heard: list[str] = []
     done = threading.Event()
 
     def listen(arguments: Any, response: Any, start: Any, end: Any) -> None:
-        heard.append(arguments["model"])
-        done.set()
+        if arguments["litellm_call_id"] == "the call that is meant":
+            heard.append(arguments["model"])
+            done.set()
 
     litellm.success_callback = [listen]
 
-    litellm.completion(**chat)
+    litellm.completion(**chat, litellm_call_id="the call that is meant")
 
-    assert done.wait(10)
+    assert done.wait(60)
     assert heard == ["gpt-4o"]
 
 
