@@ -25,6 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from conformance import pipsettings
 from conformance.discovery import PROGRAMS, PROMISED, absent, drivers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -108,8 +109,9 @@ def run(names: Sequence[str], table: Path | None = None, *, without: str | None 
         _say("the environments are made with uv, which is not here: pip install uv")
         return 2
     wanted = [each for each in known if _is_wanted(each.name, names, without)]
+    told = pipsettings.for_uv()
     with ThreadPoolExecutor(_AT_ONCE) as makers:
-        made = [(each, makers.submit(_made, each)) for each in wanted]
+        made = [(each, makers.submit(_made, each, told)) for each in wanted]
         outcomes = [
             (each, *_tested(each, future, number, len(made)))
             for number, (each, future) in enumerate(made, 1)
@@ -162,8 +164,13 @@ def _files(word: str) -> list[str]:
 # --- making ---------------------------------------------------------------------------------------
 
 
-def _made(environment: Environment) -> str:
-    """Make an environment unless it is there; what went wrong, in uv's words."""
+def _made(environment: Environment, told: Mapping[str, str]) -> str:
+    """Make an environment unless it is there; what went wrong, in uv's words.
+
+    Args:
+        environment: Which.
+        told: Variables for uv, beside those of this process.
+    """
     stamp = environment.folder / _STAMP
     wanted = _fingerprint(environment)
     if stamp.exists() and stamp.read_text("utf-8") == wanted:
@@ -178,7 +185,12 @@ def _made(environment: Environment) -> str:
         ["pip", "install", "--compile-bytecode", *python, "--editable", ".", *requirements],
     ):
         done = subprocess.run(  # noqa: S603 - ours
-            [str(_uv()), *command, "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False
+            [str(_uv()), *command, "--quiet"],
+            cwd=ROOT,
+            env={**os.environ, **told},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             asked = " ".join(environment.install)

@@ -49,6 +49,18 @@ def test_what_cannot_be_installed_is_named_with_its_environment(
     assert "lonely            CANNOT BE MADE" in said
 
 
+def test_uv_is_told_what_pip_is_told(
+    table: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.test/simple")
+    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
+    uv(table, 'echo "from $UV_DEFAULT_INDEX" >&2; exit 1')
+
+    matrix.run(["lonely"])
+
+    assert "cannot be made:\nfrom https://index.test/simple\n" in capfd.readouterr().out
+
+
 def test_an_environment_whose_tests_fail_has_failed(
     table: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
