@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ssl
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -68,15 +67,6 @@ def _no_back_off() -> Iterator[None]:
         patch.setattr(time, "sleep", sleep)
         patch.setattr(asyncio, "sleep", sleep_in_asyncio)
         patch.setattr(anyio, "sleep", sleep_in_anyio)
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_certificates() -> Iterator[None]:
-    """Nobody is called by TLS, so that the authorities' certificates, hundreds, are not read."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
-        patch.setattr(ssl.SSLContext, "load_default_certs", lambda *_, **__: None)
         yield
 
 
