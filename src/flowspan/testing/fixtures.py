@@ -18,7 +18,7 @@ from flowspan.testing.recording import Recording, record
 @pytest.fixture
 def recorded_run() -> Iterator[Recording]:
     """What happens in the test, recorded and priced: engines, model calls and decorated code."""
-    with record(*all_integrations(), priced=True, strict=False) as recording:
+    with record(*all_integrations(), priced=True, threads=True, strict=False) as recording:
         yield recording
 
 

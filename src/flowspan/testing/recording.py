@@ -34,6 +34,7 @@ from flowspan.instrumentation.guests import House
 from flowspan.instrumentation.machine import Machine
 from flowspan.instrumentation.metrics import Instruments
 from flowspan.instrumentation.patching import Patcher
+from flowspan.instrumentation.threads import ThreadContext
 from flowspan.instrumentation.untold import is_untold
 from flowspan.pricing import Pricer
 from flowspan.testing.spans import RecordedSpans
@@ -125,6 +126,7 @@ def record(  # noqa: PLR0913 - each is a setting of its own
     asks_for_usage: bool = False,
     clients: Clients = "own",
     loop_rounds: int = 5,
+    threads: bool = False,
     strict: bool = True,
 ) -> Iterator[Recording]:
     """Record what the given integrations see, in memory; errors of telemetry are raised.
@@ -138,6 +140,8 @@ def record(  # noqa: PLR0913 - each is a setting of its own
         asks_for_usage: Whether streams are asked for their usage where the program does not.
         loop_rounds: After how many rounds of a node a loop is suspected; 0 for never.
         clients: Who owns model calls that spans of others stand for.
+        threads: Whether what happens in threads and pools is a part of the run that started it, as
+            in a watched program.
         strict: ``False`` swallows telemetry errors as in production.
     """
     recording = Recording()
@@ -155,13 +159,18 @@ def record(  # noqa: PLR0913 - each is a setting of its own
     live.connect(machine)
     recording.patcher = Patcher(machine)
     former = safety.set_strict(strict)
+    carrier = ThreadContext() if threads else None
     try:
+        if carrier is not None:
+            carrier.install()
         for integration in integrations:
             recording.patcher.install(integration)
         yield recording
     finally:
         streams.end_open()
         recording.patcher.uninstall()
+        if carrier is not None:
+            carrier.uninstall()
         live.disconnect(machine)
         House.close()
         safety.set_strict(former)

@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from flowspan import semconv
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.integration import Integration
-from flowspan.instrumentation.threads import ThreadContext
 from flowspan.testing import RecordedSpans, Recording, record
 
 INTEGRATIONS: Final = tuple(discovery.built_in())
@@ -23,13 +22,8 @@ INTEGRATIONS: Final = tuple(discovery.built_in())
 @contextmanager
 def threaded(*integrations: Integration, **settings: Any) -> Iterator[Recording]:
     """Record as :func:`record` does, with contexts carried into threads and pools."""
-    threads = ThreadContext()
-    threads.install()
-    try:
-        with record(*integrations, **settings) as recording:
-            yield recording
-    finally:
-        threads.uninstall()
+    with record(*integrations, threads=True, **settings) as recording:
+        yield recording
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:

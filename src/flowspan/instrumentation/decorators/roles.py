@@ -96,18 +96,7 @@ class Role:
                 "inputs": inputs,
                 "quiet": quiet,
             }
-        mark = _new(Mark)  # made at every entry of a block: a constructor would cost as much again
-        mark.kind = self.kind
-        mark.attributes = attributes
-        mark.values = values
-        mark.options = options
-        mark.method = method
-        mark._blocks = None  # noqa: SLF001 - as above
-        if name is None or isinstance(name, str):
-            mark.name = name
-            return mark
-        mark.name = None
-        return mark(name)
+        return _marked(self.kind, name, attributes, values, options, method)
 
     def __enter__(self) -> NoReturn:
         raise TypeError(
@@ -171,21 +160,34 @@ class PromptRole:
         Returns:
             The decorated target, or a decorator that is a context manager as well.
         """
-        mark = _new(Mark)
-        mark.kind = "prompt"
-        mark.attributes = None
-        mark.values = _NONE
-        mark.options = {"version": version, "reason": reason, "candidates": candidates}
-        mark.method = method
-        mark._blocks = None  # noqa: SLF001 - as above
-        if name is None or isinstance(name, str):
-            mark.name = name
-            return mark
-        mark.name = None
-        return mark(name)
+        options = {"version": version, "reason": reason, "candidates": candidates}
+        return _marked("prompt", name, None, _NONE, options, method)
 
     def __repr__(self) -> str:
         return "<flowspan.prompt>"
+
+
+def _marked(  # noqa: PLR0913, PLR0917 - by position: at every entry of a block names would cost
+    kind: str,
+    name: Any,
+    attributes: Mapping[str, Any] | None,
+    values: Mapping[str, Any],
+    options: Mapping[str, Any],
+    method: str | tuple[str, ...] | None,
+) -> Any:
+    """What was said, as a mark; the target, decorated, where that is what stands for the name."""
+    mark = _new(Mark)  # made at every entry of a block: a constructor would cost as much again
+    mark.kind = kind
+    mark.attributes = attributes
+    mark.values = values
+    mark.options = options
+    mark.method = method
+    mark._blocks = None  # noqa: SLF001 - as above
+    if name is None or isinstance(name, str):
+        mark.name = name
+        return mark
+    mark.name = None
+    return mark(name)
 
 
 run: Final = Role("run")
