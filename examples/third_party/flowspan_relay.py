@@ -22,10 +22,13 @@ def _baton(call: Call) -> object:
 
 
 def _next(call: Call, answer: str) -> Iterable[Event]:
-    """Where the race goes: the answer of a leg."""
-    yield Event(
-        semconv.EVENT_ROUTE_TAKEN, {semconv.ROUTE_FROM: _runner(call), semconv.ROUTE_ACTION: answer}
-    )
+    """Where the race goes: by the answer of a leg to the next runner, if there is one."""
+    names = [runner.name for runner in call.instance.runners]
+    following = names[names.index(_runner(call)) + 1 :]
+    route = {semconv.ROUTE_FROM: _runner(call), semconv.ROUTE_ACTION: answer}
+    if answer == "on" and following:
+        route[semconv.ROUTE_TO] = following[0]
+    yield Event(semconv.EVENT_ROUTE_TAKEN, route)
 
 
 def _attempt(call: Call) -> Iterable[Event]:

@@ -20,11 +20,6 @@ pytest.importorskip("hatchling", reason="builds the template's wheel without a n
 pytestmark = pytest.mark.timeout(300)  # starts several programs, also on a busy machine
 
 TEMPLATE = Path(__file__).parents[2] / "examples" / "third_party"
-PROGRAM = """
-from relay import Race, Runner
-
-print(Race("final", [Runner("ana"), Runner("bo", clumsy=True)]).start({}))
-"""
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 BROKEN = {
     "absent": "ImportError: no engine here",
@@ -74,7 +69,7 @@ OTHERS = ",".join(f"flowspan-{one.name}" for one in discovery.built_in())
 
 
 def start(site: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    (site.parent / "program.py").write_text(PROGRAM)
+    shutil.copy(TEMPLATE / "race.py", site.parent / "program.py")
     return subprocess.run(
         [sys.executable, "-m", "flowspan", *command],
         cwd=site.parent,

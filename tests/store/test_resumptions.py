@@ -99,8 +99,13 @@ def test_one_that_was_ended_early_waits_for_nobody(stored: Any, word: str) -> No
     assert (row.status, row.interruption) == ("ok", word)
 
 
-def test_without_a_conversation_nobody_could_resume_it(stored: Any) -> None:
-    assert told(stored(run(1, stopped="Odd", conversation=None))) == [("ok", None, None)]
+def test_runs_without_a_conversation_are_known_by_their_links(stored: Any) -> None:
+    """As of engines whose state the program keeps itself."""
+    waits: dict[str, Any] = {"stopped": "ApprovalPending", "conversation": None}
+
+    runs = stored(run(1, **waits), run(2, **waits), run(3, after=1, conversation=None))
+
+    assert told(runs) == [("ok", None, 3), ("paused", None, None), ("ok", 1, None)]
 
 
 def test_a_failure_is_a_failure(stored: Any) -> None:

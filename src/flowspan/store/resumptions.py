@@ -28,8 +28,8 @@ Row = Mapping[str, Any]
 
 def may_be_joined(run: RunRow) -> bool:
     """Whether there may be a run before or after this one."""
-    stopped = run.interruption is not None or run.status in {"interrupted", "error"}
-    return run.conversation_id is not None and (stopped or run.resumed)
+    may_go_on = run.conversation_id is not None and run.status in {"interrupted", "error"}
+    return may_go_on or run.resumed or run.interruption is not None
 
 
 def joined(runs: Sequence[RunRow], rows: Iterable[Row]) -> list[RunRow]:
@@ -60,6 +60,6 @@ def _neighbours(rows: Iterable[Row]) -> tuple[Mapping[str, str], Mapping[str, st
         if earlier is not None and earlier != trace_id:
             before.setdefault(trace_id, earlier)
             after.setdefault(earlier, trace_id)
-        if row["interruption"] is not None:
+        if row["interruption"] is not None and row["conversation_id"] is not None:
             stopped[conversation] = trace_id
     return before, after

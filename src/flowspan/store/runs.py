@@ -40,6 +40,7 @@ HEAD_COLUMNS: Final = (
 
 _ENDINGS: Final = frozenset(
     {
+        "BaseExceptionGroup",
         "Cancelled",
         "CancelledError",
         "GeneratorExit",
@@ -126,9 +127,8 @@ def _last_run(heads: Sequence[Row], run: Row) -> Row:
 
 
 def _waits(run: Row) -> bool:
-    """Whether it stopped until somebody resumes it, who finds it by its conversation."""
-    stopped = run["interruption"] is not None and run["interruption"] not in _ENDINGS
-    return stopped and run["conversation_id"] is not None
+    """Whether it stopped until somebody resumes it."""
+    return run["interruption"] is not None and run["interruption"] not in _ENDINGS
 
 
 def _rank(head: Row) -> tuple[bool, bool, int, str]:
