@@ -152,10 +152,17 @@ def test_what_does_not_matter_is_left_out_of_a_tree(article: Recording, tree: st
 
 
 @pytest.mark.parametrize(
-    "route", [["..."], ["outline", "..."], ["…", "review"], ["*", "w*", "...", "review"]]
+    "route",
+    [["..."], ["outline", "..."], ["…", "review"], ["*", "w*", "...", "review"], ["outline", ...]],
 )
-def test_what_does_not_matter_is_left_out_of_a_route(article: Recording, route: list[str]) -> None:
+def test_what_does_not_matter_is_left_out_of_a_route(article: Recording, route: list[Any]) -> None:
     assert_run(article, route=route)
+
+
+def test_a_route_is_no_text(article: Recording) -> None:
+    """Its letters would be taken for the names of nodes."""
+    with pytest.raises(TypeError, match=r"names of nodes: \['outline'\] instead of 'outline'"):
+        assert_run(article, route="outline")
 
 
 def test_siblings_may_have_begun_in_any_order(article: Recording) -> None:

@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
+from types import EllipsisType
 from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 from flowspan import semconv
@@ -67,7 +68,7 @@ def assert_run(  # noqa: PLR0913 - each is a question of its own
     run: str | None = None,
     tree: str | None = None,
     any_order: bool = False,
-    route: Sequence[str] | None = None,
+    route: Sequence[str | EllipsisType] | None = None,
     decisions: Sequence[Sequence[str | None]] | None = None,
     prompts: Mapping[str, str | None] | None = None,
     failed: bool | str | None = None,
@@ -98,15 +99,17 @@ def assert_run(  # noqa: PLR0913 - each is a question of its own
 
     Raises:
         AssertionError: It was not; the message says everything that differs and shows the tree.
-        TypeError: There is no such thing to ask, or the source holds no spans.
+        TypeError: There is no such thing to ask, it cannot be asked so, or the source holds no
+            spans.
         ValueError: The expected tree cannot be read.
     """
     __tracebackhide__ = True  # pytest shows the test's own line instead
     _check_names(amounts)
+    way = _way(route)
     wanted = None if tree is None else parse_tree(tree)
     found = _chosen(runs_of(source), run)
     problems = [
-        *([] if route is None else _route(found, route)),
+        *([] if way is None else _route(found, way)),
         *([] if decisions is None else _decisions(found, decisions)),
         *_prompts(found, prompts or {}),
         *_failed(found, failed),
@@ -120,6 +123,13 @@ def assert_run(  # noqa: PLR0913 - each is a question of its own
     if problems:
         raise AssertionError(_message(found, problems, drawing))
     return found
+
+
+def _way(route: Any) -> Sequence[str] | None:
+    """A route in texts; Python's own ``...`` is one as well."""
+    if isinstance(route, str):
+        raise TypeError(f"route is a list of the names of nodes: [{route!r}] instead of {route!r}")
+    return route and ["..." if name is ... else name for name in route]
 
 
 # --- which run --------------------------------------------------------------------------------
