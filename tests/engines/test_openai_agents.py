@@ -28,7 +28,7 @@ MODEL = "gpt-4o-mini"
 
 class OpenaiAgents(Engine):
     integration = INTEGRATION
-    words = Words(help=(HELPER, "input"))
+    words = Words(asks=lambda task: ToolCall(HELPER, {"input": task}))
     handoffs = True
 
     def agents(self, stage: Stage) -> Any:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
 
+from flowspan import semconv
 from flowspan.errors import FlowspanError
 from flowspan.instrumentation import streams
 from flowspan.instrumentation.hooks import Outcome, Replay, Visit
@@ -688,3 +689,22 @@ def test_calls_end_also_where_the_stack_is_full(toy: ModuleType) -> None:
             assert len(recording.spans) >= len(began) - 1
             began.clear()
             assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_an_exception_that_a_row_calls_an_interruption_is_no_error(toy: ModuleType) -> None:
+    """Where the class alone does not tell: what others raise of that class is an error."""
+
+    def stopped(call: Call, _error: BaseException) -> Attributes:
+        return {semconv.INTERRUPTION: "pause"} if call.kwargs else {}
+
+    patch = Patch(target="toyengine:Engine.fail", kind="node", failure=stopped)
+    with record(rows(patch)) as recording:
+        with pytest.raises(ValueError, match="a"):
+            toy.Engine().fail(error=ValueError("a"))
+        with pytest.raises(ValueError, match="b"):
+            toy.Engine().fail(ValueError("b"))
+
+    first, second = recording.spans
+    assert first.status.is_unset
+    assert not first.events
+    assert not second.status.is_unset

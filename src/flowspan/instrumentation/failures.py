@@ -27,13 +27,15 @@ def is_quiet(error: BaseException, quiet: tuple[str, ...]) -> bool:
 def describe(invocation: CallFrame, error: BaseException) -> None:
     """Put an exception on a span.
 
-    Ctrl-C, ``SystemExit``, cancellation and ``GeneratorExit`` are interruptions, not errors.
+    Ctrl-C, ``SystemExit``, cancellation and ``GeneratorExit`` are interruptions, not errors; and so
+    is what the row's ``failure`` says to be one.
     """
     name = type(error).__qualname__
     if not isinstance(error, Exception):
         invocation.describe({semconv.INTERRUPTION: name})
         return
-    if is_quiet(error, invocation.site.patch.quiet):
+    said = semconv.INTERRUPTION in invocation.attributes
+    if said or is_quiet(error, invocation.site.patch.quiet):
         return
     if semconv.ERROR_TYPE not in invocation.attributes:
         invocation.describe({semconv.ERROR_TYPE: name})

@@ -187,7 +187,8 @@ class Patch:
         span_name: The whole span name, for engines whose own plan names their spans.
         request: Attributes known before the call runs.
         response: Attributes known from its result.
-        failure: Attributes known from its exception.
+        failure: Attributes known from its exception; one that it says is a
+            ``flowspan.interruption`` is no error.
         salvage: What result there was all the same, from an exception: the answer of a model that
             the client could not parse was paid for.
         conversation: Which conversation a run is part of; one that resumes is linked to the one

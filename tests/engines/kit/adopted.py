@@ -22,11 +22,12 @@ import pytest
 from adopted_programs import PROGRAMS, Program
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
+from traces import threaded
 
 from flowspan import semconv
 from flowspan.instrumentation import discovery
 from flowspan.instrumentation.integration import Integration
-from flowspan.testing import FakeProvider, Fault, Ledger, Recording, record
+from flowspan.testing import FakeProvider, Fault, Ledger, Recording
 
 os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")  # asked when it is imported
 
@@ -104,7 +105,7 @@ def watched(*instead: Integration) -> Iterator[Recording]:
         trace.set_tracer_provider(Relay())
     names = {integration.name for integration in instead}
     others = (integration for integration in INTEGRATIONS if integration.name not in names)
-    with record(*instead, *others, priced=True) as recording:
+    with threaded(*instead, *others, priced=True) as recording:
         Relay.to = recording.tracer_provider
         try:
             yield recording

@@ -28,10 +28,12 @@ class Engine:
     Attributes:
         integration: Its rows, if it has any.
         words: How its model says things.
-        ways: How it is asked: methods of this class.
+        ways: How it is asked: methods of this class, of which those that are not ``sync``,
+            ``later`` or ``steps`` are asynchronous generators.
         handoffs: Whether its agents hand over.
         failing: Whether the model is told of tools that fail.
         most_at_once: Tools that an answer wants at most.
+        helps_at_once: Whether an agent can be asked by two tools at once.
     """
 
     integration: Integration
@@ -40,6 +42,7 @@ class Engine:
     handoffs: bool = False
     failing: bool = True
     most_at_once: int = 3
+    helps_at_once: bool = True
 
     def agents(self, stage: Stage) -> Any:
         """Agents whose tools are the stage's; what is asked."""
@@ -90,7 +93,7 @@ class Engine:
         """Play in the loop that runs."""
         if way == "later":
             return await self.later(agents, task)
-        return [part async for part in self.stream(agents, task)]
+        return [part async for part in getattr(self, way)(agents, task)]
 
 
 # --- what a trace says ----------------------------------------------------------------------------

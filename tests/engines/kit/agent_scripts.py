@@ -85,6 +85,16 @@ class Played:
     helped: int = 0
 
 
+def one_by_one(script: Script) -> Script:
+    """The same with one thing in each answer."""
+    acts = [act for turn in script.turns for act in turn]
+    return Script(
+        tuple(
+            (act if act.script is None else Act(act.what, one_by_one(act.script)),) for act in acts
+        )
+    )
+
+
 def expected(script: Script) -> Played:
     """The script gone through by hand."""
     played = Played()
@@ -119,12 +129,12 @@ class Words:
     """How an engine says things.
 
     Attributes:
-        help: Name of the tool that asks the other agent, and its argument.
+        asks: The tool that asks the agent that helps.
         handoff: The tool that hands over to an agent.
         done: What says the last word, where a text does not.
     """
 
-    help: tuple[str, str] = (HELPER, "task")
+    asks: Callable[[str], ToolCall] = lambda task: ToolCall(HELPER, {"task": task})
     handoff: Callable[[str], ToolCall] = lambda agent: ToolCall(f"transfer_to_{agent}")
     done: Callable[[str], Reply] = Reply
 
@@ -187,8 +197,7 @@ class Stage:
         if act.what == "hand over":
             call = self._words.handoff(other)
         elif act.script is not None:
-            name, argument = self._words.help
-            call = ToolCall(name, {argument: f"play {address}-{turn}-{number}! ({place})"})
+            call = self._words.asks(f"play {address}-{turn}-{number}! ({place})")
         else:
             call = ToolCall(WORK, {"place": place})
         return ToolCall(call.name, call.arguments, id=place)
@@ -210,7 +219,11 @@ def _works(*, failing: bool) -> st.SearchStrategy[Act]:
 
 
 def scripts(
-    *, handoffs: bool = True, failing: bool = True, most_at_once: int = 3
+    *,
+    handoffs: bool = True,
+    failing: bool = True,
+    most_at_once: int = 3,
+    helps_at_once: bool = True,
 ) -> st.SearchStrategy[Script]:
     """Random scripts.
 
@@ -218,12 +231,15 @@ def scripts(
         handoffs: Whether the agents hand over to each other.
         failing: Whether tools fail, which the model is told.
         most_at_once: How many tools an answer wants at most.
+        helps_at_once: Whether one answer may ask the agent that helps more than once.
     """
     work = _works(failing=failing)
     few = st.lists(work, min_size=1, max_size=most_at_once).map(tuple)
     inner = st.lists(few, max_size=2).map(lambda turns: Script(tuple(turns)))
     asking = inner.map(lambda script: Act("ask", script))
     many = st.lists(st.one_of(work, asking), min_size=1, max_size=most_at_once).map(tuple)
+    if not helps_at_once:
+        many = many.filter(lambda turn: sum(act.what == "ask" for act in turn) < 2)
     turn = st.one_of(many, st.just((Act("hand over"),))) if handoffs else many
     return st.lists(turn, max_size=4).map(lambda turns: Script(tuple(turns)))
 

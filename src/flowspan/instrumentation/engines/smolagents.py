@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+import itertools
+import weakref
+from typing import Any, Final
 
-from flowspan.instrumentation.integration import Attributes, Call, Integration, Patch
-from flowspan.semconv import STEP_INDEX
+from flowspan.instrumentation.integration import (
+    NOTHING,
+    Attributes,
+    Call,
+    Conversation,
+    Integration,
+    Patch,
+)
+from flowspan.semconv import ATTEMPT, ERROR_TYPE, EVENT_RETRY, INTERRUPTION, STEP_INDEX
 
 _AGENT: Final = "smolagents.agents:MultiStepAgent"
+_REFUSED: Final = "smolagents refused answers"
+
+_numbers: Final[weakref.WeakKeyDictionary[Any, int]] = weakref.WeakKeyDictionary()
+_count: Final = itertools.count(1)
 
 
 def _name(call: Call) -> str:
@@ -15,8 +28,33 @@ def _name(call: Call) -> str:
     return str(getattr(call.instance, "name", None) or type(call.instance).__name__)
 
 
+def _conversation(call: Call) -> Conversation:
+    """An agent keeps what it did; one that was interrupted goes on, unless it is to begin anew."""
+    agent = call.instance
+    number = _numbers.get(agent)
+    if number is None:
+        number = _numbers.setdefault(agent, next(_count))
+    stopped = bool(getattr(agent, "interrupt_switch", False))
+    resumes = stopped and not call.argument("reset", 2, default=True)
+    return Conversation(f"agent {number}", resumes, told=False)
+
+
+def _interrupted(_call: Call, error: BaseException) -> Attributes:
+    """Somebody asked the agent to stop: it says so by an error of its most general class."""
+    stopped = type(error).__name__ == "AgentError" and "interrupted" in str(error)
+    return {INTERRUPTION: "interrupt"} if stopped else NOTHING
+
+
 def _step(call: Call) -> Attributes:
     return {STEP_INDEX: call.argument("memory_step", 0).step_number}
+
+
+def _refused(call: Call, error: BaseException) -> Attributes:
+    """A check does not like the answer: the model is asked once more."""
+    if call.frame is not None:
+        again = call.frame.notes[_REFUSED] = call.frame.notes.get(_REFUSED, 1) + 1
+        call.frame.event(EVENT_RETRY, {ATTEMPT: again, ERROR_TYPE: type(error).__name__})
+    return NOTHING
 
 
 INTEGRATION: Final = Integration(
@@ -24,8 +62,22 @@ INTEGRATION: Final = Integration(
     requires="smolagents>=1.20",
     engine="smolagents",
     patches=(
-        Patch(target=f"{_AGENT}.run", label="agent", kind="agent", name=_name),
-        Patch(target=f"{_AGENT}.run", label="run", kind="run", name=_name, when=Call.is_outermost),
+        Patch(
+            target=f"{_AGENT}.run",
+            label="agent",
+            kind="agent",
+            name=_name,
+            failure=_interrupted,
+        ),
+        Patch(
+            target=f"{_AGENT}.run",
+            label="run",
+            kind="run",
+            name=_name,
+            when=Call.is_outermost,
+            conversation=_conversation,
+            failure=_interrupted,
+        ),
         Patch(
             target=f"{_AGENT}._step_stream",
             label="step",
@@ -35,6 +87,12 @@ INTEGRATION: Final = Integration(
             detail="normal",
         ),
         Patch(target=f"{_AGENT}._generate_planning_step", label="plan", kind="plan", optional=True),
+        Patch(
+            target=f"{_AGENT}._validate_final_answer",
+            label="check",
+            failure=_refused,
+            optional=True,
+        ),
         Patch(
             target="smolagents.tools:Tool.__call__",
             label="tool",
