@@ -6,14 +6,17 @@ import gc
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks import ledger, nodes
 from benchmarks.clock import Spread
+from benchmarks.engineruns import ENGINE_RUNS, installed
 from benchmarks.result import Report, Row
 from benchmarks.sides import FLOWSPAN, Flowspan
 from benchmarks.telemetry import Telemetry
+from flowspan.instrumentation import streams
 
 _RUNS: Final = 10_000
 _QUICK_RUNS: Final = 2_000
@@ -31,11 +34,12 @@ def _resident() -> float:
     return float(text.partition("VmRSS:")[2].split(maxsplit=1)[0])
 
 
-def _runs(side: Flowspan, telemetry: Telemetry, count: int) -> tuple[int, float]:
+def _runs(run: Callable[[], Any], telemetry: Telemetry, count: int) -> tuple[int, float]:
     """Blocks of memory in use, and resident memory, after so many runs."""
     for number in range(1, count + 1):
-        side.engine.run(lambda: _work(side))
+        run()
         if number % _FLUSH_EVERY == 0:
+            streams.settle()  # runs that were left
             telemetry.settle("runs", traced=True)
     gc.collect()
     return sys.getallocatedblocks(), _resident()
@@ -50,13 +54,15 @@ def _work(side: Flowspan) -> None:
         nodes.block(state)
 
 
-def _measured(runs: int) -> dict[str, float]:
+def _measured(runs: int, engine: str) -> dict[str, float]:
     telemetry = Telemetry()
     side = Flowspan(telemetry, ledger.loaded_pricer())
     side.install()
+    make = ENGINE_RUNS.get(engine)
+    run = (lambda: side.engine.run(lambda: _work(side))) if make is None else make()
     try:
-        blocks, resident = _runs(side, telemetry, runs // 10)
-        blocks_after, resident_after = _runs(side, telemetry, runs)
+        blocks, resident = _runs(run, telemetry, runs // 10)
+        blocks_after, resident_after = _runs(run, telemetry, runs)
     finally:
         side.uninstall()
     return {"blocks": (blocks_after - blocks) / runs, "resident": resident_after - resident}
@@ -65,18 +71,20 @@ def _measured(runs: int) -> dict[str, float]:
 def measure(report: Report, *, quick: bool) -> None:
     """Add what is left of each run once its spans are delivered.
 
-    Measured in a process of its own: memory that another part has freed would hide what grows.
+    Each in a process of its own: memory that another part has freed would hide what grows.
     """
     runs = _QUICK_RUNS if quick else _RUNS
-    command = [sys.executable, "-m", "benchmarks.memory", str(runs)]
-    done = subprocess.run(  # noqa: S603 - our own interpreter
-        command, check=True, capture_output=True, text=True
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    report.rows += [
-        _row(f"memory over {runs:,} runs", found["blocks"], "blocks/run", _MOST_BLOCKS_A_RUN),
-        _row(f"resident memory over {runs:,} runs", found["resident"], "KiB", _MOST_KIBIBYTES),
-    ]
+    for engine in ("", *installed()):
+        command = [sys.executable, "-m", "benchmarks.memory", str(runs), engine]
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            command, check=True, capture_output=True, text=True
+        )
+        found: dict[str, float] = json.loads(done.stdout)
+        what = f"{runs:,} runs of {engine}" if engine else f"{runs:,} runs"
+        report.rows += [
+            _row(f"memory over {what}", found["blocks"], "blocks/run", _MOST_BLOCKS_A_RUN),
+            _row(f"resident memory over {what}", found["resident"], "KiB", _MOST_KIBIBYTES),
+        ]
 
 
 def _row(subject: str, value: float, unit: str, most: float) -> Row:
@@ -91,4 +99,4 @@ def _row(subject: str, value: float, unit: str, most: float) -> Row:
 
 
 if __name__ == "__main__":
-    json.dump(_measured(int(sys.argv[1])), sys.stdout)
+    json.dump(_measured(int(sys.argv[1]), sys.argv[2]), sys.stdout)

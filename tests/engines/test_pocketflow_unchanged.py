@@ -6,6 +6,7 @@ import asyncio
 import copy
 import gc
 import pickle
+import sys
 import threading
 import time
 import warnings
@@ -345,3 +346,20 @@ def test_the_size_of_the_store_does_not_matter() -> None:
         small, large = _seconds(lambda: run("x" * 100)), _seconds(lambda: run("x" * 10_000_000))
 
     assert large < 3 * small + 0.05
+
+
+def test_memory_is_flat() -> None:
+    """Runs leave nothing behind but their spans."""
+
+    def runs(count: int) -> int:
+        for _ in range(count):
+            Flow(Step()).run({"value": 1, "actions": []})
+        watched._exporter.clear()
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    with record(rows.INTEGRATION) as watched:
+        before = runs(100)
+        grown = runs(200) - before
+
+    assert grown < 200  # an object for each run would be seen
