@@ -41,6 +41,7 @@ def job(tmp_path: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch)
     """Makes jobs in folders whose names have one length; the provider plans and writes them."""
     provider.respond = Writer()
     monkeypatch.setenv("OPENROUTER_BASE_URL", provider.openai_url)
+    monkeypatch.setenv("STANDIN_PICKLES_LESS", "only where it has finished")
 
     def make(mode: Mode, *goals: str, model: str = "gpt-4o") -> Job:
         folder = tmp_path / f"job{len(list(tmp_path.glob('job*'))):04}"
