@@ -111,6 +111,23 @@ def test_what_the_metrics_task_asks_for_is_in_the_trace(
     assert all((node.end_time or 0) > (node.start_time or 0) for node in spans.of_kind("node"))
 
 
+def test_nodes_say_of_which_type_they_are(recording: Recording) -> None:
+    """The real one, whatever is around it; an id in a file does not say it."""
+    plan_and_run()
+
+    types = {
+        node.name.partition(" ")[2]: known(node)["pflow.node.type"]
+        for node in recording.spans.of_kind("node")
+    }
+    assert types == {
+        "WorkflowDiscoveryNode": "WorkflowDiscoveryNode",
+        "WorkflowGeneratorNode": "WorkflowGeneratorNode",
+        "write": "LLMNode",
+        "publish": "WorkflowExecutor",
+        "title": "LLMNode",
+    }
+
+
 def test_attempts_are_neither_lost_nor_hidden_by_a_proxy(recording: Recording) -> None:
     """The proxy calls the parts of a node itself and passes its own run by."""
     plan_and_run()

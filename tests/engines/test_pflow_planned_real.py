@@ -1,7 +1,8 @@
 """pflow of August and September 2025 under ``opentelemetry-instrument``, unmodified.
 
 Enabled by ``FLOWSPAN_PFLOW``: paths of checkouts of spinje/pflow (6d0f1fed, 2d2187b6), joined as in
-``PATH``, each with a ``.venv`` that has its requirements, llm-anthropic and flowspan.
+``PATH``, each with a ``.venv`` that has its requirements, ``llm<0.28``, ``llm-anthropic<0.20``,
+``anthropic<0.80`` (later ones refuse what it asks for) and flowspan.
 """
 
 from __future__ import annotations
@@ -206,8 +207,11 @@ def test_what_the_metrics_task_asks_for_is_in_the_trace(
         call = parents[node.span_id]
         assert node.attrs[semconv.ROLLUP_INPUT_TOKENS] == call.input_tokens
         assert 0 < (call.duration_ns or 0) <= (node.duration_ns or 0)
-    # Nodes by their real type or by their id, never by that of a proxy around them.
-    assert not any("Wrapper" in node.name for node in nodes)
+    # Nodes by their id, and by their real type, never by that of a proxy around them.
+    types = {node.name.partition(" ")[2]: node.attrs["pflow.node.type"] for node in nodes}
+    assert (types.pop("write"), types.pop("shorten")) == ("LLMNode", "LLMNode")
+    assert types == {name: name for name in types}
+    assert not any("Wrapper" in name for name in types)
 
 
 def test_the_program_and_its_own_trace_are_as_they_were(engine: Engine) -> None:

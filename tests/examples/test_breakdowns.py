@@ -5,10 +5,20 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from examples.breakdown import BOTTLENECK, Part, by_node, by_provider, main, table
+from examples.breakdown import (
+    BOTTLENECK,
+    Part,
+    by_node,
+    by_provider,
+    by_type,
+    by_workflow,
+    main,
+    table,
+)
 from examples.offline import Played, missing, play
 
 pytestmark = pytest.mark.timeout(300)  # starts programs with three large SDKs
@@ -131,3 +141,68 @@ def test_the_breakdown_is_printed_from_what_show_says(
 
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("weather agent", "gcp.gemini", "| 340 | 92 |"))
+
+
+# --- runs inside a run, types of nodes ------------------------------------------------------------
+
+
+def _span(number: int, parent: int, kind: str, title: str, calls: int, **attributes: Any) -> Any:
+    """A span as ``flowspan show --json`` has it; each call is of ten tokens."""
+    return {
+        "span_id": str(number),
+        "parent_id": str(parent),
+        "depth": 0 if not parent else 1,
+        "kind": kind,
+        "title": title,
+        "provider": "openai",
+        "duration_ns": 10**9,
+        "status": "ok",
+        "attributes": attributes,
+        "subtree": {
+            "llm_calls": calls,
+            "tokens": {"input": 10 * calls, "output": calls},
+            "cost": {"usd": 0.5 * calls or None},
+        },
+    }
+
+
+def _typed(number: int, parent: int, title: str, kind: str, calls: int, **more: Any) -> Any:
+    return _span(number, parent, "node", title, calls, **{"pflow.node.type": kind}, **more)
+
+
+NESTED = [
+    _span(1, 0, "run", "pflow", 4),
+    _span(2, 1, "run", "planner", 1),
+    _typed(3, 2, "plan", "Planner", 1),
+    _span(4, 3, "llm", "gpt-4o", 1),
+    _span(5, 1, "run", "workflow", 3),
+    _typed(6, 5, "write", "LLMNode", 1),
+    _span(7, 6, "llm", "gpt-4o", 1),
+    _typed(8, 5, "publish", "WorkflowExecutor", 2),
+    _span(9, 8, "run", "publish", 2),
+    _typed(10, 9, "entitle", "LLMNode", 2),
+    _span(11, 10, "internal", "item", 1),
+    _span(12, 11, "llm", "gpt-4o", 1),
+    _span(13, 10, "llm", "gpt-4o", 1),
+    _typed(14, 9, "shorten", "LLMNode", 0, **{"flowspan.replayed": True}),
+]
+
+
+def test_runs_inside_a_run_are_split() -> None:
+    """What was planned cost so much, what was done so much, what is nested is part of it."""
+    split = amounts(by_workflow(NESTED))
+
+    assert split == {"planner": (1, 10, 1), "workflow": (3, 30, 3), "publish": (2, 20, 2)}
+
+
+def test_types_of_nodes_have_the_calls_of_their_own_nodes() -> None:
+    """A workflow in a workflow is not counted twice."""
+    types = by_type(NESTED)
+
+    assert amounts(types) == {
+        "LLMNode": (3, 30, 3),
+        "Planner": (1, 10, 1),
+        "WorkflowExecutor": (0, 0, 0),
+    }
+    assert [part.usd for part in types] == [1.5, 0.5, 0.0]
+    assert "1 replayed" in table(types, run_seconds=1.0)

@@ -23,11 +23,16 @@ def _name(call: Call) -> str:
 
 
 def _request(call: Call) -> Attributes:
-    which = identity(call)
+    which, node = identity(call), inside(call.instance)
     if call.frame is not None:
         call.frame.notes["id"] = which
-        call.frame.notes[SUBJECT] = inside(call.instance)
-    return {NODE_ID: which}
+        call.frame.notes[SUBJECT] = node
+    return {NODE_ID: which, "pflow.node.type": _type_in_pflow(type(node))}
+
+
+def _type_in_pflow(kind: type) -> str | None:
+    """What runs in pflow is named after its id in a file, which does not say what it is."""
+    return kind.__name__ if kind.__module__.startswith("pflow.") else None
 
 
 def _ended(call: Call, _result: Any) -> Attributes:
