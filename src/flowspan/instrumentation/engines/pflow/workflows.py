@@ -125,8 +125,9 @@ def _goes_on_with(call: Call) -> Conversation | None:
 
 
 def _known_as(_call: Call, result: Any) -> Conversation | None:
+    """By what the run that goes on with this one will know it; what did well is over."""
     own = getattr(result.trace, "execution_id", None)
-    return None if own is None else Conversation(str(own))
+    return None if own is None or result.success else Conversation(str(own))
 
 
 def _is_the_runners(call: Call) -> bool:
