@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crewai_kit import HAS_ASYNC, Flow, agent, broken, crew, flow, task
+from crewai_kit import HAS_ASYNC, MARKS, Flow, agent, broken, crew, flow, task
 from graphs import END, FlakyError, Graph, Player, Tally, expected, graphs
 from hypothesis import HealthCheck, given, settings
 from openai import OpenAI
@@ -19,12 +19,7 @@ from traces import INTEGRATIONS, attributes, events, routes, threaded
 from flowspan import semconv
 from flowspan.testing import FakeProvider, RecordedSpans, Recording, record
 
-pytestmark = [
-    pytest.mark.timeout(120),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # CrewAI's, of itself
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # it closes no client
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture
@@ -168,19 +163,6 @@ def test_a_method_that_fails_fails_the_flow(recording: Recording) -> None:
 
     assert raised.value is error
     assert recording.spans.tree() == "invoke_workflow Broken !\n  run_step begin !"
-
-
-def test_a_hundred_flows_in_one_loop(recording: Recording) -> None:
-    """Each is a trace of its own, with its own routes."""
-
-    async def all_of_them() -> list[Any]:
-        return await asyncio.gather(*(Rounds().kickoff_async() for _ in range(100)))
-
-    assert asyncio.run(all_of_them()) == [3] * 100
-
-    assert len(recording.spans.trace_ids()) == 100
-    assert len(recording.spans.of_kind("node")) == 900
-    assert routes(recording.spans) == {("judge", "work"): 300, ("judge", "publish"): 100}
 
 
 @pytest.mark.skipif(not HAS_ASYNC, reason="this version asks nobody")

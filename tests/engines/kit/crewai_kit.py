@@ -9,6 +9,8 @@ import importlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
@@ -16,7 +18,14 @@ import traces
 from traces import attributes
 
 from flowspan import semconv
-from flowspan.testing import ReceivedRequest, RecordedSpans, Reply, ToolCall
+from flowspan.testing import (
+    FakeProvider,
+    ReceivedRequest,
+    RecordedSpans,
+    Recording,
+    Reply,
+    ToolCall,
+)
 
 SETTINGS: Final = {
     "CREWAI_DISABLE_TELEMETRY": "true",
@@ -43,6 +52,19 @@ Task: Final[Any] = crewai.Task
 Flow: Final[Any] = flow.Flow
 
 MODEL: Final = "gpt-4o-mini"
+
+_TOKENS: Final = {
+    semconv.USAGE_INPUT_TOKENS: "input_tokens",
+    semconv.USAGE_OUTPUT_TOKENS: "output_tokens",
+}
+
+MARKS: Final = [
+    pytest.mark.timeout(120),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # CrewAI's, of itself
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # it closes no client
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+"""What every module of its tests is marked with."""
 
 
 class Model:
@@ -101,3 +123,19 @@ def broken(spans: RecordedSpans) -> list[str]:
     roots = [span for span in spans if span.parent is None]
     alone = [span for span in roots if attributes(span)[semconv.KIND] != "run"]
     return [*traces.broken(spans), *(f"{span.name} has no run" for span in alone)]
+
+
+@contextmanager
+def recorded(provider: FakeProvider) -> Iterator[Recording]:
+    """Record all that the distribution would; each request must be a model call of a run."""
+    asked, charged = len(provider.ledger), provider.ledger.total()
+    with traces.threaded(*traces.INTEGRATIONS) as recording:
+        yield recording
+    calls = recording.spans.of_kind("llm")
+    total = provider.ledger.total()
+    answered = sum("error.type" not in attributes(call) for call in calls)
+    assert broken(recording.spans) == []
+    assert answered == len(provider.ledger) - asked
+    for name, field in _TOKENS.items():
+        added = (getattr(total, field) or 0) - (getattr(charged, field) or 0)
+        assert recording.spans.total(name) == added

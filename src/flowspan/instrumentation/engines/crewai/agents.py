@@ -58,6 +58,16 @@ def _repeats(call: Call) -> Iterable[Event]:
     task.notes.setdefault(ATTEMPT, 1)
 
 
+def _is_asked_again(call: Call) -> Iterable[Event]:
+    """An agent alone has a guardrail of its own."""
+    alone = call.frame
+    if alone is None or alone.label != ALONE:
+        return
+    if ATTEMPT in alone.notes:
+        yield _retry(alone, _GUARDRAIL)
+    alone.notes.setdefault(ATTEMPT, 1)
+
+
 def _retry(frame: Frame, reason: str) -> Event:
     """The number of the attempt that begins, and why the one before was not enough."""
     frame.notes[ATTEMPT] = frame.notes.get(ATTEMPT, 1) + 1
@@ -96,6 +106,11 @@ _WAYS: Final = (
     "crewai.agent:Agent.kickoff_async",
     "crewai.lite_agent:LiteAgent.kickoff",
 )
+_ATTEMPTS: Final = (
+    "crewai.agent:Agent._execute_and_build_output",
+    "crewai.agent:Agent._execute_and_build_output_async",
+    "crewai.lite_agent:LiteAgent._execute_core",
+)
 
 PATCHES: Final = (
     *(
@@ -125,6 +140,15 @@ PATCHES: Final = (
         for method in ("execute_task", "aexecute_task")
     ),
     *(Patch(target=way, label=ALONE, kind="agent", name=_name, when=_is_asked) for way in _WAYS),
+    *(
+        Patch(
+            target=attempt,
+            label="attempt",
+            before=_is_asked_again,
+            optional="_execute_and" in attempt,
+        )
+        for attempt in _ATTEMPTS
+    ),
     *(
         Patch(target=way, label="asked", kind="run", name=_name, when=_is_outermost)
         for way in _WAYS

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from flowspan.instrumentation.engines.crewai.places import CREW, TASK, hands_over
-from flowspan.instrumentation.integration import Call, Event, Patch
+from flowspan.instrumentation.integration import Call, Conversation, Event, Patch
 from flowspan.semconv import EVENT_ROUTE_TAKEN, ROUTE_ACTION, ROUTE_FROM, ROUTE_TO
 
 _PLANNER: Final = "Task Execution Planner"
@@ -20,6 +20,18 @@ def _runs_itself(call: Call) -> bool:
 
 def _crew_name(call: Call) -> str:
     return str(call.instance.name or CREW)
+
+
+def _conversation(call: Call) -> Conversation | None:
+    """A crew that keeps checkpoints is known by its id again, when it goes on from one of them."""
+    crew = call.instance
+    resumes = getattr(crew, "checkpoint_kickoff_event_id", None) is not None
+    kept = resumes or bool(getattr(crew, "checkpoint", None))
+    return Conversation(str(crew.id), resumes=resumes) if kept else None
+
+
+def _named_for(purpose: str) -> Callable[[Call], str]:
+    return lambda call: f"{_crew_name(call)} {purpose}"
 
 
 # --- tasks ----------------------------------------------------------------------------------------
@@ -68,9 +80,15 @@ PATCHES: Final = (
             kind="run",
             name=_crew_name,
             when=_runs_itself,
+            conversation=_conversation,
             optional=method == "akickoff",
         )
         for method in ("kickoff", "akickoff", "replay")
+    ),
+    # Rounds of the crew, each of them a run inside, and what a model makes of them.
+    *(
+        Patch(target=f"{_CREW}.{method}", label=method, kind="run", name=_named_for(purpose))
+        for method, purpose in (("train", "training"), ("test", "test"))
     ),
     *(
         Patch(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from flowspan.instrumentation.engines.crewai.places import FLOW, METHOD, hands_over
 from flowspan.instrumentation.integration import (
@@ -32,8 +33,17 @@ _OWN: Final = (
 _PAUSE: Final = "HumanFeedbackPending"
 
 
+_found: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+"""What was found out of classes of Flows: it is asked for each method that is run."""
+
+
 def _is_the_programs(flow: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> bool:
-    return not any(kind.__module__.startswith(_OWN) for kind in type(flow).__mro__)
+    kind = type(flow)
+    found = _found.get(kind)
+    if found is None:
+        found = not any(each.__module__.startswith(_OWN) for each in kind.__mro__)
+        _found[kind] = found
+    return found
 
 
 # --- runs -----------------------------------------------------------------------------------------
@@ -48,14 +58,17 @@ def _name(call: Call) -> str:
 
 
 def _conversation(call: Call) -> Conversation | None:
-    """The id of a flow's state is by what it is found again, to be resumed for one."""
-    known = call.instance.flow_id
-    return Conversation(str(known)) if known else None
+    """The id of a flow's state is by what it is found again; a run may be given that of another."""
+    flow, given = call.instance, call.argument("inputs", 0)
+    known = given.get("id") if isinstance(given, Mapping) else None
+    known = known or flow.flow_id
+    restored = getattr(flow, "_restored_from_checkpoint", False)
+    return Conversation(str(known), resumes=bool(restored)) if known else None
 
 
 def _resumed(call: Call) -> Conversation | None:
-    found = _conversation(call)
-    return None if found is None else found._replace(resumes=True)
+    known = call.instance.flow_id
+    return Conversation(str(known), resumes=True) if known else None
 
 
 def _paused(_call: Call, result: Any) -> Attributes:
@@ -94,8 +107,10 @@ def _judged(call: Call, result: Any) -> Judged:
 def _routed(call: Call, result: Any) -> Iterable[Event]:
     """Where a router leads: one route for each method that waits for the word that it said."""
     flow, name = call.instance, _method(call)
+    if not _is_router(flow, name):
+        return
     said = _judged(call, result).result
-    if said is None or not _is_router(flow, name):
+    if said is None:
         return
     word = str(said.value if isinstance(said, enum.Enum) else said)
     for to in list(_listeners(flow, word)) or (None,):

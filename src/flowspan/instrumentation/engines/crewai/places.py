@@ -22,8 +22,8 @@ def hands_over(call: Call) -> bool:
     One that streams returns at once and is run again, without streaming, as soon as it is read; one
     that starts from a checkpoint is run by the restored object.
     """
-    checkpoint = call.kwargs.get("from_checkpoint")
-    restored = getattr(checkpoint, "restore_from", None) is not None
+    given = (*call.args, *call.kwargs.values())
+    restored = any(getattr(one, "restore_from", None) is not None for one in given)
     return restored or bool(getattr(call.instance, "stream", False))
 
 
