@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final, TypedDict
 
 import flowspan
-from benchmarks import ledger
+from benchmarks import crews, ledger
 from benchmarks.clock import Spread, microseconds, timed
 from benchmarks.engine import Engine
 from benchmarks.result import Report, Row, added
@@ -148,7 +149,10 @@ def _langgraph() -> Callable[[State], Any]:
 ENGINES: Final[dict[str, Callable[[], Callable[[State], Any]]]] = {
     "pocketflow": _pocketflow,
     "langgraph": _langgraph,
+    "crewai, method": partial(crews.methods, _NODES),
+    "crewai, task and agent": partial(crews.tasks, _NODES),
 }
+"""By the engine's package, and what of it where there are several."""
 
 
 # --- measuring --------------------------------------------------------------------------------
@@ -167,7 +171,7 @@ def measure(report: Report, *, quick: bool) -> None:
         }
         _add(report, f"node, {way}", spreads)
     for engine, make in ENGINES.items():
-        if find_spec(engine) is None:
+        if find_spec(engine.partition(",")[0]) is None:
             report.remarks.append(f"{engine} is not installed: its nodes are not measured")
             continue
         both = (Side(PLAIN, Engine()), Flowspan(telemetry, ledger.loaded_pricer()))
