@@ -17,6 +17,10 @@ from flowspan.instrumentation.integration import Integration
 from flowspan.instrumentation.spanmap.loading import load_map
 
 GOOD = '[[rows]]\ntarget = "program:good"\nkind = "run"\n'
+BOMB = "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
+    f"a{one + 1}: &a{one + 1} [{', '.join([f'*a{one}'] * 9)}]\n" for one in range(9)
+)
+"""Less than 500 characters that are three thousand million values."""
 
 
 def load(folder: Path, text: str, name: str = "agent.toml") -> tuple[Integration | None, list[str]]:
@@ -307,6 +311,7 @@ def test_yaml_needs_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("\x07", "span map agent.yaml: no YAML: "),
         ("", "span map agent.yaml, line 1: expected a table (rows that give roles"),
         ("[" * 5000, "span map agent.yaml: no YAML: RecursionError"),
+        (BOMB, "span map agent.yaml: no YAML: it has more than 100,000 values, those behind"),
         ("rows: 2026-11-20", "line 1, rows: expected a list (one row for each function or method "),
         ("rows: &r\n  - *r", "line 1, rows[0]: expected a table"),
     ],

@@ -20,6 +20,9 @@ from flowspan.instrumentation.spanmap.inline import places_in
 Location = tuple[str | int, ...]
 """Where something stands in the data: keys and indexes from the top, as ``("rows", 2, "kind")``."""
 
+MOST_PLACES: Final = 100_000
+"""How many values a YAML document may have, each counted where it stands and where it is meant."""
+
 _HEADER: Final = "["
 
 
@@ -81,6 +84,12 @@ def _open(header: dict[str, Any], lengths: dict[Location, int]) -> Location:
     return table
 
 
+class TooMuchError(ValueError):
+    """A document says more than a map can mean: a few aliases of aliases are millions of values."""
+
+    problem = f"it has more than {MOST_PLACES:,} values, those behind aliases counted"
+
+
 def yaml_lines(node: Any) -> dict[Location, int]:
     """The line of each key and item of a YAML document.
 
@@ -107,8 +116,16 @@ def _walked(node: Any, location: Location, above: set[int]) -> Iterator[tuple[Lo
 
 
 def yaml_twice(node: Any) -> Iterator[Location]:
-    """Keys that a table of a YAML document has twice: YAML takes the last without a word."""
-    times = Counter(location for location, _ in _walked(node, (), set()))
+    """Keys that a table of a YAML document has twice: YAML takes the last without a word.
+
+    Raises:
+        TooMuchError: It has too many values to look at.
+    """
+    times: Counter[Location] = Counter()
+    for place, (location, _) in enumerate(_walked(node, (), set())):
+        if place >= MOST_PLACES:
+            raise TooMuchError
+        times[location] += 1
     for location, count in times.items():
         if count > 1 and times[location[:-1]] <= 1:
             yield location

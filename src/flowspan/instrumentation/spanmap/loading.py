@@ -240,12 +240,13 @@ def _read_yaml(text: str) -> _Document:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         data = None if node is None else loader.construct_document(node)
+        twice = tuple(yaml_twice(node))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or type(error).__name__
         raise _UnreadableError(f"{line}: no YAML: {what}") from None
-    return _Document(data, lambda: yaml_lines(node), tuple(yaml_twice(node)))
+    return _Document(data, lambda: yaml_lines(node), twice)
 
 
 # --- complaining ------------------------------------------------------------------------------
