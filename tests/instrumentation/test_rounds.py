@@ -382,6 +382,19 @@ def test_a_batch_that_is_marked_in_place_is_no_loop(recording: Recording, size: 
     assert suspected(recording) == []
 
 
+@pytest.mark.parametrize("side", ["draft", "answer"])
+def test_a_long_text_that_is_rewritten_from_its_beginning_is_no_loop(
+    side: str, recording: Recording
+) -> None:
+    """Near, only its length and its end are looked at, in what comes and not in what it gives."""
+    with flowspan.run("article"):
+        for number in range(20):
+            text = f"{number:04}" + "x" * 10_000
+            review(text, "again") if side == "draft" else review("same", text)
+
+    assert suspected(recording) == []
+
+
 def test_large_inputs_that_stay_as_they_are_are_a_loop(recording: Recording) -> None:
     rows = [{"id": at, "parts": [at]} for at in range(10_000)]
 

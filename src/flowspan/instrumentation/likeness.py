@@ -39,6 +39,9 @@ class Reach(NamedTuple):
 NEAR: Final = Reach(48, 8, 16, 1)
 """A look that every call of a node can afford: ten microseconds."""
 
+WIDE: Final = Reach(96, 16, 16, 3)
+"""A look at a result, which is looked at only where the inputs came again."""
+
 FAR: Final = Reach(8000, 2000, 2000, 3)
 """A look that is taken once, to be sure: a few milliseconds at most."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
-from flowspan.instrumentation.likeness import FAR, Likeness, likeness
+from flowspan.instrumentation.likeness import FAR, WIDE, Likeness, likeness
 
 if TYPE_CHECKING:
     from flowspan.instrumentation.frame import CallFrame
@@ -105,12 +105,13 @@ def _look_farther(frame: CallFrame, node: Node, inputs: Any) -> None:
 def _inputs(frame: CallFrame) -> tuple[Any, bool]:
     """The inputs, and whether the row says what they are."""
     site, patch = frame.site, frame.site.patch
-    state = None if frame.looked is None else patch.state  # watched, unless the user wants little
-    for slot, said in ((patch.inputs, True), (state, False)):
-        found = None if slot is None else site.ask("inputs", slot, frame.call)
+    if patch.inputs is not None:
+        found = site.ask("inputs", patch.inputs, frame.call)
         if found is not None:
-            return found, said
-    return None, False
+            return found, True
+    if patch.state is None or frame.looked is None:  # watched, unless the user wants little
+        return None, False
+    return site.ask("inputs", patch.state, frame.call), False
 
 
 def _name(frame: CallFrame) -> Any:
@@ -152,7 +153,7 @@ def _shown(frame: CallFrame, result: Any) -> Likeness:
     judged = frame.site.patch.judged
     if isinstance(result, BaseException):
         return likeness(type(result))
-    return likeness(result if judged is None else judged(frame.call, result).result)
+    return likeness(result if judged is None else judged(frame.call, result).result, WIDE)
 
 
 def _explained(frame: CallFrame) -> bool:
