@@ -68,6 +68,20 @@ def test_reasons_beyond_the_first_are_one(client: Any, monkeypatch: pytest.Monke
     ]
 
 
+@pytest.mark.parametrize("kind", ["run", "node", "llm", "step", "agent", "tool"])
+def test_a_call_whose_span_is_dropped_is_not_measured(client: Any, kind: Any) -> None:
+    """Nor does measuring it keep the span; a run that was begun has ended all the same."""
+    row = Patch(target="finishing:call", kind=kind, name="n", keep=lambda _, result: bool(result))
+
+    with record(Integration("finishing", "", (row,))) as recording:
+        client.call()
+        dropped = recording.metrics()
+        client.call("stop")
+
+    assert len(recording.spans) == 1
+    assert [name for name, seen in dropped.items() if any(number for _, number in seen)] == []
+
+
 def test_that_no_span_was_dropped_is_said_from_the_start() -> None:
     with record() as recording:
         pass

@@ -61,9 +61,17 @@ def started(invocation: CallFrame) -> None:
 
 
 def ended(
-    invocation: CallFrame, usage: Usage | None, error: BaseException | None, duration_ns: int
+    invocation: CallFrame,
+    usage: Usage | None,
+    error: BaseException | None,
+    duration_ns: int,
+    *,
+    dropped: bool = False,
 ) -> None:
-    """Account for the end of a call: roll-ups above, self time, metrics."""
+    """Account for the end of a call: roll-ups above, self time, metrics.
+
+    A call whose span is dropped is not measured either: what metrics count are the spans.
+    """
     kind = invocation.kind
     if kind == "llm":
         _add_to_totals(invocation, usage, error)
@@ -75,7 +83,11 @@ def ended(
     if invocation.totals is not None:
         invocation.describe(invocation.totals.attributes())
     record = _RECORDERS.get(kind or "")
-    if record is not None and invocation.site.machine.instruments.active:
+    if record is None or not invocation.site.machine.instruments.active:
+        return
+    if kind == "run" and invocation.host is None:
+        invocation.site.machine.instruments.active_runs(-1, _run_labels(invocation))
+    if not dropped:
         record(invocation, usage, duration_ns / 1e9)
 
 
@@ -138,9 +150,7 @@ def _record_run(invocation: CallFrame, _usage: Usage | None, seconds: float) -> 
     if invocation.host is not None:  # a nested workflow is part of the run around it
         return
     instruments = invocation.site.machine.instruments
-    labels = _run_labels(invocation)
-    instruments.active_runs(-1, labels)
-    labels = _with_error(dict(labels), invocation)
+    labels = _with_error(_run_labels(invocation), invocation)
     context = invocation.materialise()
     instruments.record(semconv.METRIC_RUN_DURATION, seconds, labels, context)
     if (totals := invocation.totals) is not None and totals.priced_calls:

@@ -349,17 +349,17 @@ class Invocation(CallFrame):
             for hook in hooks:
                 self._take(guarded(f"{type(hook).__name__}.after", hook.after, self, outcome))
         if counted is not None:
-            cost = self.attributes.get(semconv.COST_USD)
-            told = {**counted, semconv.COST_USD: cost}
+            told = {**counted, semconv.COST_USD: self.attributes.get(semconv.COST_USD)}
             # Finding the price may have taken a while: that is not the call's time.
             self.event(semconv.EVENT_TOKENS_COUNTED, told, self.started_ns + duration_ns)
+        dropped = drop and self._span is None and usage is None  # what was charged is never dropped
         try:
-            accounting.ended(self, usage, error, duration_ns)
+            accounting.ended(self, usage, error, duration_ns, dropped=dropped)
         except Exception as trouble:  # noqa: BLE001 - the span ends all the same
             swallow(f"{self.site.place} accounting", trouble)
         self.ended = True
         try:
-            if not (drop and self._span is None):
+            if not dropped:
                 self.materialise()
                 self._end_span(duration_ns)
         finally:
