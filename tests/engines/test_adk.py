@@ -1,10 +1,129 @@
-"""Google's ADK: nothing but its own spans, adopted."""
+"""Google's ADK: its own spans, adopted, and rows for what these do not tell of a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from adopted import Watched
+from adopted import Watched, watched
+from adopted_asked import Asked
+from adopted_engine import Engine, is_whole
+from agent_scripts import FIRST, HELPER, SECOND, Stage, Words
+from traces import attributes
 
-pytest.importorskip("google.adk")
+from flowspan import semconv
+from flowspan.instrumentation.engines.adk import INTEGRATION
+from flowspan.testing import FakeProvider, Reply, ToolCall
+
+adk: Any = pytest.importorskip("google.adk")
+llm_agents: Any = pytest.importorskip("google.adk.agents")
+runners: Any = pytest.importorskip("google.adk.runners")
+agent_tool: Any = pytest.importorskip("google.adk.tools.agent_tool")
+types: Any = pytest.importorskip("google.genai.types")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # its own: clients that nobody closes
+
+MODEL = "gemini-2.5-flash"
+
+
+async def events(runner: Any, text: Any) -> AsyncIterator[Any]:
+    """What is said when a new session is asked something."""
+    session = await runner.session_service.create_session(app_name=runner.app_name, user_id="u")
+    message = types.Content(role="user", parts=[types.Part(text=text)])
+    async for event in runner.run_async(user_id="u", session_id=session.id, new_message=message):
+        yield event
+
+
+class Adk(Engine):
+    integration = INTEGRATION
+    words = Words(
+        asks=lambda task: ToolCall(HELPER, {"request": task}),
+        handoff=lambda name: ToolCall("transfer_to_agent", {"agent_name": name}),
+    )
+    ways = ("later", "stream")
+    handoffs = True
+    failing = False
+
+    def agents(self, stage: Stage) -> Any:
+        def work(place: str) -> str:
+            """Work somewhere."""
+            return stage.work(place)
+
+        def agent(name: str, *tools: Any, **settings: Any) -> Any:
+            return llm_agents.LlmAgent(
+                name=name,
+                model=MODEL,
+                instruction=f"You are {name}.",
+                tools=[work, *tools],
+                **settings,
+            )
+
+        helping = agent_tool.AgentTool(agent(HELPER))
+        second = agent(SECOND, helping)
+        first = agent(FIRST, helping, sub_agents=[second])
+        return runners.InMemoryRunner(first, app_name="office")
+
+    async def later(self, agents: Any, task: str) -> Any:
+        said = [event async for event in events(agents, task)]
+        return said[-1].content.parts[0].text
+
+    async def stream(self, agents: Any, task: str) -> AsyncIterator[Any]:
+        async for event in events(agents, task):
+            yield event.author
+
+    async def close(self, agents: Any) -> None:
+        await agents.close()
 
 
 class TestAdk(Watched):
     engine = "adk"
+
+
+class TestAsked(Asked):
+    engine = Adk()
+
+
+# --- what only this engine has --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+async def test_a_run_that_waits_for_somebody(provider: FakeProvider, *, resumable: bool) -> None:
+    """It is interrupted; the one that brings the answer is linked to it, and of its session."""
+    provider.reply(Reply(tool_calls=(ToolCall("pay", {"amount": 3}),)), "Done.")
+    tools: Any = pytest.importorskip("google.adk.tools.long_running_tool")
+    apps: Any = pytest.importorskip("google.adk.apps")
+
+    def pay(amount: int) -> None:
+        """Pay."""
+        del amount
+
+    payer = llm_agents.LlmAgent(name=FIRST, model=MODEL, tools=[tools.LongRunningFunctionTool(pay)])
+    resumption = apps.ResumabilityConfig(is_resumable=resumable)
+    runner = runners.InMemoryRunner(
+        app=apps.App(name="office", root_agent=payer, resumability_config=resumption)
+    )
+    session = await runner.session_service.create_session(app_name="office", user_id="u")
+
+    async def said(part: Any) -> list[Any]:
+        message = types.Content(role="user", parts=[part])
+        asking = runner.run_async(user_id="u", session_id=session.id, new_message=message)
+        return [event async for event in asking]
+
+    with watched() as recording:
+        (call,) = [call for each in await said(types.Part(text="Pay!")) for call in wanted(each)]
+        answer = types.FunctionResponse(id=call.id, name="pay", response={"paid": 3})
+        await said(types.Part(function_response=answer))
+        await runner.close()
+
+    spans = recording.spans
+    is_whole(spans, 2)
+    first, second = spans.roots()
+    assert attributes(first)[semconv.INTERRUPTION] == "long_running_tool"
+    assert attributes(second)[semconv.RESUMED] is True
+    assert [link.context.span_id for link in second.links] == [first.context.span_id]
+    assert {attributes(root)[semconv.CONVERSATION_ID] for root in (first, second)} == {session.id}
+
+
+def wanted(event: Any) -> list[Any]:
+    return list(event.get_function_calls())

@@ -25,6 +25,9 @@ class Engine:
     def node(self) -> None:
         pass
 
+    def resume(self) -> None:
+        pass
+
     def call(self) -> None:
         pass
 
@@ -36,6 +39,7 @@ ENGINE = Integration(
     (
         Patch(target=f"{TARGET}.run", kind="run", name="inner"),
         Patch(target=f"{TARGET}.node", kind="node", label="node", inputs=lambda _: "same"),
+        Patch(target=f"{TARGET}.resume", request=lambda _: {semconv.RESUMED: True}),
         Patch(
             target=f"{TARGET}.call",
             kind="llm",
@@ -172,3 +176,61 @@ def test_an_event_of_the_run_is_told_on_it(recording: Recording) -> None:
 
     names = [event.name for event in recording.spans.one("invoke_workflow").events]
     assert names == [semconv.EVENT_LOOP_SUSPECTED]
+
+
+def test_a_run_that_resumes_is_linked(recording: Recording) -> None:
+    """To the last run of its conversation that stopped, once; one inside is part of the others."""
+    conversation = {semconv.CONVERSATION_ID: "c1"}
+    for number in (1, 2, 3):
+        with guest(recording, "invoke_workflow", workflow=f"w{number}") as span:
+            span.set_attributes(conversation)
+            if number == 1:
+                span.set_attribute(semconv.INTERRUPTION, "pause")
+            if number == 3:
+                Engine().resume()
+                with guest(recording, "invoke_workflow", workflow="inner") as inner:
+                    inner.set_attributes(conversation)
+                    Engine().resume()
+                Engine().resume()
+
+    spans = recording.spans.of_kind("run")
+    links = [[link.context.span_id for link in span.links] for span in spans]
+    assert links == [[], [], [spans[0].context.span_id], []]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), {semconv.INTERRUPTION: "KeyboardInterrupt"}),
+        (GeneratorExit(), {semconv.STREAM_ABANDONED: True}),
+        (ValueError("no"), {}),
+    ],
+)
+def test_a_run_that_ends_early(
+    recording: Recording, error: BaseException, told: dict[str, Any]
+) -> None:
+    """What passes while its span ends says whether it was cancelled or left."""
+    tracer = recording.tracer_provider.get_tracer(SCOPE)
+    span = tracer.start_span(
+        "invoke_workflow", attributes={semconv.OPERATION_NAME: "invoke_workflow"}
+    )
+    with pytest.raises(type(error)):
+        try:
+            raise error
+        finally:
+            span.end()
+
+    found = known(recording, "invoke_workflow")
+    names = (semconv.INTERRUPTION, semconv.STREAM_ABANDONED)
+    assert {name: found[name] for name in names if name in found} == told
+
+
+def test_a_span_of_several_tools_together_is_no_tool(recording: Recording) -> None:
+    """ADK makes one for the answers of tools that were called at once."""
+    with (
+        guest(recording, "invoke_workflow", workflow="outer"),
+        guest(recording, "execute_tool", tool="(merged tools)"),
+    ):
+        pass
+
+    assert known(recording, "execute_tool")[semconv.KIND] == "internal"

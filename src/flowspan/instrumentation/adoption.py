@@ -13,6 +13,7 @@ Everything that a guest lacks is set while it ends, before any exporter sees it.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,9 @@ _NO_ERRORS: Final = frozenset(
     {"GeneratorExit", "CancelledError", "KeyboardInterrupt", "SystemExit"}
 )
 """Exceptions that end a call and are no failure, as in spans of ours."""
+
+_STOPPED: Final = frozenset({semconv.INTERRUPTION, semconv.STREAM_ABANDONED, semconv.ERROR_TYPE})
+"""What a run says that did not come to its end, so that another one may go on with it."""
 
 
 class Adoption(SpanProcessor):
@@ -136,6 +140,7 @@ def _leave(guest: Guest, span: Span) -> None:
     frame.started_ns -= int(reading.lasted * 1e9)
     _settle_error(frame, span)
     if frame.role == "run":
+        _remember(frame, span)
         _finish_run(frame, reading, ended_ns)
     elif not reading.is_model_call:
         _finish_around(frame)
@@ -161,6 +166,17 @@ def _settle_error(frame: GuestFrame, span: Span) -> None:
             frame.attributes[semconv.STREAM_ABANDONED] = True
         else:
             frame.attributes[semconv.ERROR_TYPE] = kind
+    elif frame.role == "run":
+        _settle_interruption(frame)
+
+
+def _settle_interruption(frame: GuestFrame) -> None:
+    """A run that ends while an exception passes that is no error was cancelled, or left."""
+    passing = sys.exc_info()[1]
+    if isinstance(passing, GeneratorExit):
+        frame.attributes[semconv.STREAM_ABANDONED] = True
+    elif passing is not None and not isinstance(passing, Exception):
+        frame.attributes[semconv.INTERRUPTION] = type(passing).__qualname__
 
 
 def _owns(frame: GuestFrame, reading: Reading, ended_ns: int) -> bool:
@@ -214,6 +230,14 @@ def _count(frame: GuestFrame, reading: Reading, ended_ns: int) -> None:
         found = guarded(f"{type(hook).__name__}.after", hook.after, frame, outcome)
         frame.describe(found or {})
     accounting.ended(frame, reading.usage, None, max(0, ended_ns - frame.started_ns))
+
+
+def _remember(frame: GuestFrame, span: Span) -> None:
+    """The run that goes on with this conversation, where this one stopped, is linked to it."""
+    name = frame.attributes.get(semconv.CONVERSATION_ID)
+    if name is not None and frame.parent is None and frame.attributes.keys() & _STOPPED:
+        known = frame.site.machine.conversations
+        known.remember(frame.run.engine, str(name), span.get_span_context())
 
 
 def _finish_run(frame: GuestFrame, reading: Reading, ended_ns: int) -> None:

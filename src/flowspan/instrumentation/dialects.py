@@ -284,6 +284,10 @@ def meters_itself(scope: str) -> bool:
     return scope.startswith(_SELF_METERED)
 
 
+_NO_TOOLS: Final = frozenset({"(merged tools)"})
+"""Names of tools that are none: ADK's span of the answers of several together."""
+
+
 def role_of(attributes: Attributes | None) -> tuple[Dialect, Role] | None:
     """What a span is, as far as it has said it yet; ``None`` for one of no family."""
     if not attributes:
@@ -300,6 +304,8 @@ def recognise(attributes: Attributes | None) -> Reading | None:
     if attributes is None or (found := role_of(attributes)) is None:
         return None
     dialect, role = found
+    if attributes.get(semconv.TOOL_NAME) in _NO_TOOLS:
+        role = _INSIDE
     names = _names(dialect, role, attributes)
     if role.kind != "llm":
         return Reading(dialect.name, role, names)

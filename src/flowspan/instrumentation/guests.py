@@ -173,12 +173,23 @@ class GuestFrame(CallFrame):
         """Set attributes on the span if it is a run or owns a call, else on the frame around."""
         span = self._reference()
         if self._tells and span is not None and span.is_recording():
+            if attributes.get(semconv.RESUMED) and self.parent is None:
+                self._resume(span)
             clean = {key: cleaned(value) for key, value in attributes.items()}
             span.set_attributes({key: value for key, value in clean.items() if value is not None})
         elif self._tells:
             self._take(attributes)
         elif self.parent is not None:
             self.parent.describe(attributes)
+
+    def _resume(self, span: Span) -> None:
+        """Link a run, once, to the last of its conversation."""
+        known = span.attributes or {}
+        name = known.get(semconv.CONVERSATION_ID)
+        if name is not None and semconv.RESUMED not in known:
+            latest = self.site.machine.conversations.latest(self.run.engine, str(name))
+            if latest is not None:
+                span.add_link(latest)
 
     def event(
         self, name: str, attributes: Attributes = NOTHING, timestamp: int | None = None

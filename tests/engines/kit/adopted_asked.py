@@ -27,7 +27,17 @@ from adopted_engine import (
     of_trace,
     without,
 )
-from agent_scripts import EVERYTHING, SHORT, SIMPLE, Script, Stage, expected, one_by_one, scripts
+from agent_scripts import (
+    EVERYTHING,
+    SHORT,
+    SIMPLE,
+    Script,
+    Stage,
+    expected,
+    one_by_one,
+    scripts,
+    without_failures,
+)
 from hypothesis import HealthCheck, Phase, given, settings
 from traces import attributes, broken
 
@@ -90,9 +100,10 @@ class Asked:
     @property
     def everything(self) -> Script:
         """The fullest play that the engine knows."""
-        left = {"hand over": self.engine.handoffs, "fail": self.engine.failing}
-        turns = EVERYTHING.turns
-        known = Script(tuple(t for t in turns if all(left.get(act.what, True) for act in t)))
+        known = EVERYTHING if self.engine.failing else without_failures(EVERYTHING)
+        if not self.engine.handoffs:
+            turns = (t for t in known.turns if not any(act.what == "hand over" for act in t))
+            known = Script(tuple(turns))
         return one_by_one(known) if self.engine.most_at_once == 1 else known
 
     def both(self, way: str, script: Script) -> tuple[Any, Any, RecordedSpans]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
@@ -167,7 +168,9 @@ def is_paid(spans: RecordedSpans, provider: FakeProvider) -> None:
 
 
 def asked(provider: FakeProvider) -> list[str]:
-    return sorted(json.dumps(each.body, sort_keys=True) for each in provider.requests)
+    """What the model was asked, without ids that count requests side by side."""
+    bodies = (json.dumps(each.body, sort_keys=True) for each in provider.requests)
+    return sorted(re.sub(r"_\d{6}", "_", body) for body in bodies)
 
 
 # --- what is there --------------------------------------------------------------------------------
