@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flowspan.instrumentation.engines.pflow import failures
+from flowspan.instrumentation.engines.pflow.inputs import inputs
 from flowspan.instrumentation.engines.pflow.workflows import (
     GATES,
     RUN,
@@ -14,7 +15,7 @@ from flowspan.instrumentation.engines.pflow.workflows import (
     interruption,
 )
 from flowspan.instrumentation.engines.pocketflow.graph import NODE, SUBJECT
-from flowspan.instrumentation.integration import Attributes, Call, Event, Frame, Patch
+from flowspan.instrumentation.integration import Attributes, Call, Event, Frame, Judged, Patch
 from flowspan.semconv import (
     ATTEMPT,
     CACHE_HIT,
@@ -56,6 +57,15 @@ def _ended(call: Call, _result: Any) -> Attributes:
 
 def _stopped(call: Call, error: BaseException) -> Attributes:
     return {**_ended(call, None), **interruption(error)}
+
+
+def _outputs(call: Call) -> Any:
+    return _store(call).get(_config(call).node_id)
+
+
+def _judged(call: Call, _result: Any) -> Judged:
+    """What a node gives are its outputs; the store is what it works on."""
+    return Judged(_outputs(call), _store(call))
 
 
 def _outcome(call: Call, result: Any) -> str | None:
@@ -172,7 +182,9 @@ PATCHES: Final = (
         failure=_stopped,
         outcome=_outcome,
         after=_over,
-        state=lambda call: _store(call).get(_config(call).node_id),
+        state=_outputs,
+        inputs=inputs,
+        judged=_judged,
         quiet=GATES,
     ),
     Patch(
