@@ -128,8 +128,9 @@ def _is_router(flow: Any, name: str) -> bool:
 def _listeners(flow: Any, word: str) -> Iterator[str]:
     """The methods that a word sets off, by the conditions that the flow was defined with."""
     for name, condition in _conditions(flow):
-        heard = {word, *_heard(flow, name, condition)}
-        if word in _words(condition) and _is_met(condition, heard):
+        if word not in _words(condition):
+            continue
+        if _is_met(condition, {word, *_heard(flow, name, condition)}):
             yield name
 
 
