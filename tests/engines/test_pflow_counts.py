@@ -36,9 +36,10 @@ NAMES: Final = tuple(f"n{number}" for number in range(4))
 class Translation:
     """A graph as a compiled workflow."""
 
-    def __init__(self, graph: Graph, player: Player, *, parallel: bool) -> None:
+    def __init__(self, graph: Graph, player: Player, *, parallel: bool, by_batch: bool) -> None:
         self._player = player
         self._parallel = parallel
+        self._by_batch = by_batch
         self._configs: dict[str, Any] = {}
         self.glue: dict[str, str] = {}
         first = {node.name: self._made(node.work, node) for node in graph.nodes}
@@ -59,6 +60,8 @@ class Translation:
     def _joined(self, first: Any, node: Node, worker: Work) -> Any:
         """A batch has no action of its own: a node behind it says where it goes on."""
         batch = BatchConfig(list(range(node.width)), parallel=self._parallel)
+        if self._by_batch and not worker.fallback:  # the batch tries again, not the node
+            batch.max_retries = worker.tries
         workers = self._node(worker, None, batch=batch)
         join = self._node(Work(f"{node.name}_join"), node.name, batch=None)
         self.glue[join.node_id] = node.name
@@ -83,7 +86,8 @@ class Translation:
             def post(self, shared: Any, prep_res: int, exec_res: Any) -> str | None:
                 return None if decides is None else player.route(decides)
 
-        made: Any = Played(max_retries=work.tries)
+        by_batch = batch is not None and batch.max_retries > 1
+        made: Any = Played(max_retries=1 if by_batch else work.tries)
         made.node_id = work.name
         self._configs[work.name] = NodeConfig(
             node_id=work.name,
@@ -105,9 +109,9 @@ class Translation:
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(graph=graphs(), parallel=st.booleans())
+@given(graph=graphs(), parallel=st.booleans(), by_batch=st.booleans())
 def test_a_random_graph_is_counted_as_it_was_played(
-    graph: Graph, provider: FakeProvider, *, parallel: bool
+    graph: Graph, provider: FakeProvider, *, parallel: bool, by_batch: bool
 ) -> None:
     """Nodes, attempts, retries, fallbacks, routes and model calls are those of a plain counter."""
     provider.clear()
@@ -118,7 +122,7 @@ def test_a_random_graph_is_counted_as_it_was_played(
     )
 
     with client, threaded(*ALL, detail="full") as recording:
-        translation = Translation(graph, player, parallel=parallel)
+        translation = Translation(graph, player, parallel=parallel, by_batch=by_batch)
         failed = translation.run()
 
     spans = recording.spans
