@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -36,20 +38,24 @@ def recording(caplog: pytest.LogCaptureFixture) -> Iterator[Recording]:
     assert streams._observed.open == set()
 
 
-def program(*, asynchronous: bool) -> Any:
+def program(*, asynchronous: bool, begun: Counter[str] | None = None) -> Any:
     """Begins, fans out to two workers of which one calls another graph, and joins."""
     inner: Any = StateGraph(State)
     graph: Any = StateGraph(State)
+    counts: Counter[str] = Counter() if begun is None else begun
 
-    async def later(_state: State) -> Any:
-        await asyncio.sleep(0)
-        return {"draft": 1}
+    def acting(name: str) -> Any:
+        async def later(_state: State) -> Any:
+            counts[name] += 1
+            await asyncio.sleep(0)
+            return {"draft": 1}
 
-    act: Any = later if asynchronous else (lambda _state: {"draft": 1})
-    inner.add_node("inner", act)
+        return later if asynchronous else (lambda _state: {"draft": 1})
+
+    inner.add_node("inner", acting("inner"))
     inner.add_edge(START, "inner")
-    graph.add_node("begin", act)
-    graph.add_node("work", act)
+    graph.add_node("begin", acting("begin"))
+    graph.add_node("work", acting("work"))
     graph.add_node("nested", inner.compile())
     graph.add_edge(START, "begin")
     packets = [Send("work", {"item": 0}), Send("nested", {"item": 1})]
@@ -93,6 +99,52 @@ async def test_a_hundred_streams_in_one_loop(recording: Recording) -> None:
         waiting = [stream for stream, part in zip(waiting, parts, strict=True) if part is not None]
 
     are_whole(recording.spans, _RUNS)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_hundred_runs_of_which_some_are_cancelled_or_left(
+    seed: int, recording: Recording
+) -> None:
+    """At any moment: what has begun is counted, nothing failed, no run is in another's trace.
+
+    Where the engine began with a node and was cancelled before its function, the node says so.
+    """
+    chance, begun = random.Random(seed), Counter[str]()  # noqa: S311 - not a secret
+    graph = program(asynchronous=True, begun=begun)
+
+    async def one(number: int) -> None:
+        if number % 2:
+            await graph.ainvoke({"draft": 0}, thread(number))
+            return
+        leaves = chance.randrange(8)
+        async for part in graph.astream({"draft": 0}, thread(number), stream_mode="updates"):
+            leaves -= bool(part)
+            if leaves == 0:
+                break
+
+    async def cancelled(task: asyncio.Task[None], turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+
+    tasks = [asyncio.create_task(one(number)) for number in range(_RUNS)]
+    ends = [cancelled(task, chance.randrange(60)) for task in tasks if chance.random() < 0.4]
+    await asyncio.gather(*tasks, *ends, return_exceptions=True)
+    gc.collect()
+    await asyncio.sleep(0)  # the loop closes what was dropped
+    streams.settle()
+
+    spans = recording.spans
+    nodes = [attributes(span) for span in spans.of_kind("node")]
+    found = Counter(known[semconv.STEP_NAME] for known in nodes)
+    whole = Counter(
+        known[semconv.STEP_NAME] for known in nodes if semconv.INTERRUPTION not in known
+    )
+    assert 50 < begun["inner"] < begun["begin"]
+    assert all(whole[name] <= begun[name] <= found[name] for name in begun)
+    assert broken(spans) == []
+    assert all(span.status.is_unset for span in spans)
+    assert len(spans.roots()) == len(spans.trace_ids())
 
 
 def test_streams_that_are_read_in_turns(recording: Recording) -> None:

@@ -105,7 +105,7 @@ def run(folder: Path, provider: FakeProvider, *arguments: str, **more: str) -> s
         },
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=True,
     )
     assert "ontext" not in done.stderr
@@ -122,6 +122,7 @@ def runs(folder: Path) -> list[list[dict[str, Any]]]:
     ]
 
 
+@pytest.mark.timeout(500)  # seven interpreters, on a machine that may have other things to do
 def test_pools_and_a_resumption_in_another_process(tmp_path: Path, provider: FakeProvider) -> None:
     """Calls in pools of threads and processes are the node's; the second process links its run."""
     (tmp_path / "program.py").write_text(PROGRAM)
