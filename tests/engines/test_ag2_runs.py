@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ from hypothesis import given, settings
 from scripts import ANSWER, Desk, Script, Scripted, question, scripts
 
 from flowspan import semconv
+from flowspan.instrumentation.frame import CallFrame
 from flowspan.testing import Gate, Reply, ToolCall
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
@@ -122,6 +124,23 @@ def test_a_hundred_at_once(provider: Provider) -> None:
 
     assert len(found.spans.roots()) == len(found.spans.trace_ids()) == 100
     assert {known(root)[semconv.ROLLUP_LLM_CALLS] for root in found.spans.roots()} == {1}
+
+
+def test_runs_do_not_add_up(provider: Provider) -> None:
+    """Of a hundred questions no call is kept once they are answered."""
+
+    async def run() -> None:
+        one = agent("anna")
+        for number in range(100):
+            await one.ask(f"{number}")
+
+    with seen(provider, well) as found:
+        asyncio.run(run())
+        gc.collect()
+        kept = sum(isinstance(each, CallFrame) for each in gc.get_objects())
+
+    assert len(found.spans.roots()) == 100
+    assert kept < 20
 
 
 @pytest.mark.parametrize("way", ["task", "wait_for"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from hypothesis import strategies as st
 from scripts import ANSWER, Desk, Script, Scripted, question, scripts
 
 from flowspan import semconv
+from flowspan.instrumentation.frame import CallFrame
 from flowspan.testing import Gate, ReceivedRequest, Reply
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
@@ -218,6 +220,23 @@ def test_a_hundred_at_once(provider: Provider) -> None:
 
     assert len(found.spans.roots()) == len(found.spans.trace_ids()) == 100
     assert len(found.spans) == 400
+
+
+def test_runs_do_not_add_up(provider: Provider) -> None:
+    """Of two hundred runs a few are kept, by litellm, whose worker logs them some runs later."""
+
+    async def run() -> None:
+        program = dspy.Predict("question -> answer")
+        for number in range(200):
+            await program.acall(question=f"{number}?")
+
+    with seen(provider, counting()) as found, context():
+        asyncio.run(run())
+        gc.collect()
+        kept = sum(isinstance(each, CallFrame) for each in gc.get_objects())
+
+    assert len(found.spans.roots()) == 200
+    assert kept < 100
 
 
 def test_cancellation(provider: Provider) -> None:

@@ -1,10 +1,66 @@
-"""LlamaIndex: workflows, steps, agents and tools, by rows."""
+"""LlamaIndex: workflows, their steps and agents, by rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from adopted import Watched
+from adopted_asked import Asked
+from adopted_engine import Engine
+from agent_scripts import FIRST, HELPER, Stage
 
-pytest.importorskip("llama_index.core")
+from flowspan.instrumentation.engines.llamaindex import INTEGRATIONS
+
+pytest.importorskip("workflows")
+flow: Any = pytest.importorskip("llama_index.core.agent.workflow")
+openai: Any = pytest.importorskip("llama_index.llms.openai")
+
+
+class Llamaindex(Engine):
+    integration = INTEGRATIONS[0]
+    ways = ("later", "stream")
+    most_at_once = 1  # of several the model is told in the order in which they end, watched or not
+
+    def agents(self, stage: Stage) -> Any:
+        model = openai.OpenAI("gpt-4o-mini", api_base=os.environ["OPENAI_BASE_URL"])
+
+        def work(place: str) -> str:
+            """Work somewhere."""
+            return stage.work(place)
+
+        async def helper(task: str) -> str:
+            """Ask the one who helps."""
+            return str(await agent(HELPER, work).run(task))
+
+        def agent(name: str, *tools: Any) -> Any:
+            return flow.FunctionAgent(name=name, tools=list(tools), llm=model, streaming=False)
+
+        return agent(FIRST, work, helper)
+
+    async def later(self, agents: Any, task: str) -> Any:
+        return str(await agents.run(task))
+
+    async def stream(self, agents: Any, task: str) -> AsyncIterator[Any]:
+        handler = agents.run(task)
+        async for event in handler.stream_events():
+            yield type(event).__name__
+        yield str(await handler)
+
+
+class Framework(Llamaindex):
+    integration = INTEGRATIONS[1]
 
 
 class TestLlamaindex(Watched):
     engine = "llamaindex"
+
+
+class TestAsked(Asked):
+    engine = Llamaindex()
+
+
+class TestFrameworkAsked(Asked):
+    engine = Framework()

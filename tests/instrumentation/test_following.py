@@ -966,3 +966,59 @@ def test_a_generator_that_is_open_when_the_process_ends_is_ended() -> None:
     )
     assert done.stdout == "['invoke_workflow toy']\n"
     assert done.stderr == ""
+
+
+# --- what a generator leaves current --------------------------------------------------------------
+
+
+class Speaker:
+    """An engine that makes a span of its own in a generator, across its parts."""
+
+    def parts(self, tracer: Any) -> Iterator[str]:
+        with tracer.start_as_current_span("own"):
+            yield "one"
+            self.work()
+            yield "two"
+        self.work()
+
+    async def parts_later(self, tracer: Any) -> AsyncIterator[str]:
+        for part in self.parts(tracer):
+            yield part
+
+    def work(self) -> None:
+        """What is seen of it."""
+
+
+SPEAKER = Integration(
+    "speaker",
+    "",
+    (
+        Patch(target=f"{__name__}:Speaker.parts", label="run", kind="run", name="speaker"),
+        Patch(target=f"{__name__}:Speaker.parts_later", label="run", kind="run", name="later"),
+        Patch(target=f"{__name__}:Speaker.work", label="work", kind="node"),
+    ),
+)
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_what_a_generator_made_current_is_so_in_its_next_part(*, later: bool) -> None:
+    """And not in between, where somebody else's work is."""
+    with record(SPEAKER) as recording:
+        tracer, speaker = recording.tracer_provider.get_tracer("engine"), Speaker()
+
+        async def read() -> None:
+            async for _ in speaker.parts_later(tracer):
+                speaker.work()
+
+        if later:
+            asyncio.run(read())
+        else:
+            for _ in speaker.parts(tracer):
+                speaker.work()
+
+    by_id = {span.context.span_id: span.name for span in recording.spans}
+    around = [
+        span.parent and by_id[span.parent.span_id]
+        for span in recording.spans.named("run_step work")
+    ]
+    assert around == [None, "own", None, "invoke_workflow speaker"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, get_current
 
 
 def _operations() -> tuple[Callable[[Context], Any], Callable[[Any], None]]:
@@ -29,6 +29,39 @@ def _operations() -> tuple[Callable[[Context], Any], Callable[[Any], None]]:
 
 
 _make_current, _restore = _operations()
+
+
+class Footing:
+    """Where the parts of a generator run: where its call is, or where the last part left off.
+
+    One that makes something current (a span of its own) and gives a part before that is over
+    finds it current again, and nobody else does meanwhile.
+    """
+
+    __slots__ = ("_attached", "_enter", "_entered", "_left")
+
+    def __init__(self, enter: Callable[[], Attached | None]) -> None:
+        self._enter = enter
+        self._attached: Attached | None = None
+        self._entered: Context | None = None
+        self._left: Context | None = None
+
+    def enter(self) -> None:
+        """Begin a part."""
+        if self._left is not None:
+            self._attached = Attached(self._left)
+            return
+        self._attached = self._enter()
+        self._entered = None if self._attached is None else get_current()
+
+    def leave(self) -> None:
+        """End it; what it left current is kept for the next one."""
+        attached, self._attached = self._attached, None
+        if attached is None:
+            return
+        now = get_current()
+        self._left = None if now is self._entered else now
+        attached.detach()
 
 
 class Attached:

@@ -16,6 +16,7 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan.instrumentation import streams
+from flowspan.instrumentation.attachment import Footing
 from flowspan.instrumentation.invocation import Invocation
 from flowspan.instrumentation.opening import completed, failed, replayed
 from flowspan.safety import guarded
@@ -180,26 +181,24 @@ def _steps(pending: _Pending) -> Generator[Any, Any, Any]:
         return (yield from inner)
     if inner is None:
         return (yield from replayed(seen) or ())
-    observation = streams.follow(seen)
+    observation, footing = streams.follow(seen), Footing(seen.enter)
     advance: Callable[..., Any] = inner.send
     value: Any = None
     closing = False
     part: list[Any] = []  # taken out before it is given on: it must not live longer here
     while True:
-        attached = seen.enter()
+        footing.enter()
         try:
             part.append(advance(value))
         except BaseException as error:
-            if attached is not None:
-                attached.detach()
+            footing.leave()
             _over(observation, error, StopIteration, closing=closing)
             if isinstance(error, StopIteration):
                 return error.value
             raise
         finally:
             value = None
-        if attached is not None:
-            attached.detach()
+        footing.leave()
         if closing or observation.joiner is not None:
             _came(observation, part[0], closing=closing)
         try:
@@ -221,12 +220,13 @@ async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
             yield answer
         return
     observation = None if seen is None else streams.follow(seen)
+    footing = Footing(_nowhere if seen is None else seen.enter)
     step = [first_step(inner)]  # taken out before it is awaited, as parts are: it may hold an error
     closing = False
     part: list[Any] = []
     while True:
         try:
-            part.append(await _async_part(observation, step, closing=closing))
+            part.append(await _async_part(observation, footing, step, closing=closing))
         except StopAsyncIteration:
             return
         try:
@@ -255,19 +255,23 @@ def _left_to_the_outer(_inner: Any) -> None:
     """Nothing: where the collector finds both in one circle, it comes to the inner one as well."""
 
 
-async def _async_part(observation: Observation | None, step: list[Any], *, closing: bool) -> Any:
+def _nowhere() -> None:
+    """Nothing becomes current."""
+
+
+async def _async_part(
+    observation: Observation | None, footing: Footing, step: list[Any], *, closing: bool
+) -> Any:
     if observation is None:
         return await step.pop()
-    attached = observation.invocation.enter()
+    footing.enter()
     try:
         chunk = await step.pop()
     except BaseException as error:
-        if attached is not None:
-            attached.detach()
+        footing.leave()
         _over(observation, error, StopAsyncIteration, closing=closing)
         raise
-    if attached is not None:
-        attached.detach()
+    footing.leave()
     if closing or observation.joiner is not None:
         _came(observation, chunk, closing=closing)
     return chunk

@@ -12,11 +12,10 @@ from flowspan.instrumentation.integration import (
     NOTHING,
     Attributes,
     Call,
-    Conversation,
     Integration,
     Patch,
 )
-from flowspan.semconv import ERROR_TYPE, INTERRUPTION, TOOL_CALL_ID
+from flowspan.semconv import CONVERSATION_ID, ERROR_TYPE, INTERRUPTION, TOOL_CALL_ID
 
 _OWN: Final = "TelemetryMiddleware"
 
@@ -25,11 +24,11 @@ def _name(call: Call) -> str:
     return str(call.instance.name)
 
 
-def _conversation(call: Call) -> Conversation | None:
+def _conversation(call: Call) -> Attributes:
     """Questions that follow each other are asked in one stream."""
     stream = getattr(call.kwargs.get("context"), "stream", None)
     known = getattr(stream, "id", None)
-    return None if known is None else Conversation(str(known))
+    return {CONVERSATION_ID: None if known is None else str(known)}
 
 
 def _is_not_traced(call: Call) -> bool:
@@ -91,7 +90,7 @@ INTEGRATION: Final = Integration(
             label="run",
             kind="run",
             name=_name,
-            conversation=_conversation,
+            request=_conversation,
             when=Call.is_outermost,
         ),
         Patch(target="ag2.agent:_execute_turn", label="turn", failure=_turn_failed, optional=True),
