@@ -31,8 +31,9 @@ _OF_TYPE = {
     "INTEGER": _INTEGER,
     "REAL": _REAL,
 }
+_FLAGS = {"estimated", "resumed"}
 _COLUMNS = {
-    str(column.attribute): st.booleans() if column.name == "estimated" else _OF_TYPE[column.type]
+    str(column.attribute): st.booleans() if column.name in _FLAGS else _OF_TYPE[column.type]
     for column in SPAN_COLUMNS
     if column.attribute
 }

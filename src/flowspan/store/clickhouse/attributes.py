@@ -64,6 +64,7 @@ _INTEGERS: Final = (
 _FLAGS: Final = (
     semconv.REQUEST_STREAM,
     semconv.USAGE_ESTIMATED,
+    semconv.RESUMED,
     semconv.STREAM_ABANDONED,
     semconv.REPLAYED,
     semconv.USAGE_ELSEWHERE,
