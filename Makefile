@@ -26,7 +26,7 @@ demo: $(STAMP)  ## Run an example agent under opentelemetry-instrument and show 
 CONFORMANCE := tests/clients/conformance
 
 test: $(STAMP)  ## Run the tests (under five minutes)
-	@$(BIN)/python -m pytest -n auto -q tests --ignore tests/stack --ignore tests/benchmarks --ignore tests/examples --ignore $(CONFORMANCE)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q tests --ignore tests/stack --ignore tests/benchmarks --ignore tests/examples --ignore $(CONFORMANCE)
 
 test-examples: $(STAMP)  ## Run every example, alone and watched
 	@$(BIN)/python -m pytest -n auto -q tests/examples
