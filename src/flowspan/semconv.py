@@ -191,3 +191,17 @@ NAME_OF_KIND: Final[dict[str, str]] = {
     "llm": REQUEST_MODEL,
 }
 """The attribute that carries the name of what a span of each kind is about."""
+
+ENDINGS: Final = frozenset(
+    {
+        "BaseException",
+        "BaseExceptionGroup",
+        "Cancelled",
+        "CancelledError",
+        "GeneratorExit",
+        "GreenletExit",
+        "KeyboardInterrupt",
+        "SystemExit",
+    }
+)
+"""Interruptions that nobody is expected to resume: by what tasks and programs end."""

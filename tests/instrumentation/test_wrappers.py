@@ -87,6 +87,26 @@ def test_interruptions_end_the_span_and_are_no_errors(
         assert dict(span.attributes or {})["flowspan.interruption"] == kind.__name__
 
 
+class Stop(SystemExit):
+    """As servers have one, to be stopped by a signal."""
+
+
+class Enough(BaseException):
+    """So that no ``except Exception`` stops it."""
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Stop, "SystemExit"), (Enough, "BaseException")])
+def test_interruptions_of_the_programs_own_are_told_as_what_they_are(
+    toy: ModuleType, kind: type[BaseException], told: str
+) -> None:
+    """Other words are an engine's, of runs that wait until somebody resumes them."""
+    with record(rows(FAIL)) as recording:
+        with pytest.raises(kind):
+            toy.Engine().fail(kind())
+
+        assert (recording.spans.one().attributes or {})["flowspan.interruption"] == told
+
+
 def test_control_flow_of_an_engine_is_no_error(toy: ModuleType) -> None:
     class Pause(Exception):  # noqa: N818 - as engines name it
         pass

@@ -91,7 +91,15 @@ def test_a_run_that_stopped_until_somebody_resumes_it_is_paused(stored: Any, wor
 
 
 @pytest.mark.parametrize(
-    "word", ["KeyboardInterrupt", "SystemExit", "CancelledError", "Cancelled", "GeneratorExit"]
+    "word",
+    [
+        "KeyboardInterrupt",
+        "SystemExit",
+        "CancelledError",
+        "Cancelled",
+        "GeneratorExit",
+        "BaseException",
+    ],
 )
 def test_one_that_was_ended_early_waits_for_nobody(stored: Any, word: str) -> None:
     (row,) = stored(run(1, stopped=word))

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode, get_current_span
 
 from flowspan import semconv
-from flowspan.instrumentation import accounting, counted
+from flowspan.instrumentation import accounting, counted, failures
 from flowspan.instrumentation.dialects import (
     Reading,
     may_be_model_call,
@@ -176,7 +176,7 @@ def _settle_interruption(frame: GuestFrame) -> None:
     if isinstance(passing, GeneratorExit):
         frame.attributes[semconv.STREAM_ABANDONED] = True
     elif passing is not None and not isinstance(passing, Exception):
-        frame.attributes[semconv.INTERRUPTION] = type(passing).__qualname__
+        frame.attributes[semconv.INTERRUPTION] = failures.ending(passing)
 
 
 def _owns(frame: GuestFrame, reading: Reading, ended_ns: int) -> bool:

@@ -24,18 +24,26 @@ def is_quiet(error: BaseException, quiet: tuple[str, ...]) -> bool:
     return bool(quiet) and any(kind.__name__ in quiet for kind in type(error).__mro__)
 
 
+def ending(error: BaseException) -> str:
+    """What an exception that is no error is called: one of the program's own as what it is.
+
+    By its own name it would be taken for an engine's word that a run waits for somebody.
+    """
+    names = (kind.__qualname__ for kind in type(error).__mro__)
+    return next(name for name in names if name in semconv.ENDINGS)
+
+
 def describe(invocation: CallFrame, error: BaseException) -> None:
     """Put an exception on a span.
 
     Ctrl-C, ``SystemExit``, cancellation and ``GeneratorExit`` are interruptions, not errors; and so
     is what the row's ``failure`` says to be one.
     """
-    name = type(error).__qualname__
+    name, quiet = type(error).__qualname__, is_quiet(error, invocation.site.patch.quiet)
     if not isinstance(error, Exception):
-        invocation.describe({semconv.INTERRUPTION: name})
+        invocation.describe({semconv.INTERRUPTION: name if quiet else ending(error)})
         return
-    said = semconv.INTERRUPTION in invocation.attributes
-    if said or is_quiet(error, invocation.site.patch.quiet):
+    if quiet or semconv.INTERRUPTION in invocation.attributes:
         return
     if semconv.ERROR_TYPE not in invocation.attributes:
         invocation.describe({semconv.ERROR_TYPE: name})

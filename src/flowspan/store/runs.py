@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from flowspan import semconv
 from flowspan.store.records import RunRow, RunStatus
 
 HEAD_COLUMNS: Final = (
@@ -37,19 +38,6 @@ HEAD_COLUMNS: Final = (
     "resumes",
 )
 """What must be known of the rows that tell."""
-
-_ENDINGS: Final = frozenset(
-    {
-        "BaseExceptionGroup",
-        "Cancelled",
-        "CancelledError",
-        "GeneratorExit",
-        "GreenletExit",
-        "KeyboardInterrupt",
-        "SystemExit",
-    }
-)
-"""Interruptions that nobody is expected to resume."""
 
 _COUNTS: Final = (
     "spans",
@@ -128,7 +116,7 @@ def _last_run(heads: Sequence[Row], run: Row) -> Row:
 
 def _waits(run: Row) -> bool:
     """Whether it stopped until somebody resumes it."""
-    return run["interruption"] is not None and run["interruption"] not in _ENDINGS
+    return run["interruption"] is not None and run["interruption"] not in semconv.ENDINGS
 
 
 def _rank(head: Row) -> tuple[bool, bool, int, str]:
