@@ -77,6 +77,15 @@ def test_a_run_inside_another_is_neither(toy: ModuleType) -> None:
     assert [link.context.span_id for link in last.links] == [outer.context.span_id]
 
 
+def test_runs_whose_conversation_has_no_name_are_not_linked(toy: ModuleType) -> None:
+    """Those that go on with something that is not known have nothing in common."""
+    with record(TOY) as recording:
+        for told in (True, True, False, False):
+            toy.Engine().run(0, action=Said("", True, told))
+
+    assert resumed(recording) == [[], [], [], []]
+
+
 def test_a_run_without_a_conversation_says_nothing(toy: ModuleType) -> None:
     """And is not remembered."""
     with record(TOY) as recording:

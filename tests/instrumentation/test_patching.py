@@ -16,6 +16,7 @@ import dill
 import pytest
 
 from flowspan.instrumentation.integration import Integration, Patch
+from flowspan.instrumentation.machine import Site
 from flowspan.testing import record
 
 
@@ -320,3 +321,28 @@ def test_a_target_that_moved_between_versions_is_found_where_it_is_and_patched_o
         states = [status.state for status in recording.statuses()]
         assert states == ["applied", "applied", "missing"]
     assert not hasattr(vars(type(client))["call"], "__wrapped__")
+
+
+class _Raced(Site):
+    """One whose first call another thread made just after this one looked."""
+
+    __slots__ = ()
+    looks = iter((print, None))
+
+    @property
+    def first_call(self) -> Any:
+        """Something to do, and nothing any more."""
+        return next(self.looks)
+
+    @first_call.setter
+    def first_call(self, _: Any) -> None:
+        """Nobody asks again."""
+
+
+def test_two_first_calls_at_once_are_both_seen(toy: ModuleType) -> None:
+    with record(ALL) as recording:
+        site = vars(toy.Engine)["run"]._self_site
+        site.__class__ = _Raced
+        toy.Engine().run(0)
+
+        assert len(recording.spans) == 1

@@ -159,7 +159,7 @@ class Invocation(CallFrame):
     def _converse(self, found: Conversation, resumed: SpanContext | None = None) -> None:
         """Link the run to the one that it resumes; the next of the conversation finds this one."""
         name, site = self._converses(found), self.site
-        if self.host is not None or self._span is None:
+        if self.host is not None or self._span is None or not name:
             return
         if resumed is not None:
             self._span.add_link(resumed)

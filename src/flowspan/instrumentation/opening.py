@@ -57,7 +57,8 @@ def begin(  # noqa: PLR0913, PLR0917 - the four of a wrapper, and what it has do
             return None
         if site.first_call is not None:
             first_call, site.first_call = site.first_call, None
-            first_call()
+            if first_call is not None:  # another thread may have been quicker
+                first_call()
         outer = get_current()
         alone = INVOCATION_KEY not in outer and not guests.live
         if (alone and site.needs_span_around) or is_suppressed(outer):
