@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -183,3 +184,13 @@ def test_a_look_may_go_farther() -> None:
     assert near.same(likeness(rows))
     assert far.whole
     assert not far.same(likeness(rows, FAR))
+
+
+def test_what_says_that_it_is_a_dict_is_looked_at_as_what_it_is() -> None:
+    """As proxies say, and mocks with a ``spec``."""
+    state = Mock(spec=dict, goal="a")
+
+    before = likeness({"state": state})
+    assert before.same(likeness({"state": state}))
+    state.goal = "b"
+    assert not before.same(likeness({"state": state}))

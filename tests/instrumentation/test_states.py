@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -225,3 +226,11 @@ def test_where_keys_are_named_no_others_are_looked_at() -> None:
 
     found = compare(before, state, ["500", "new"])
     assert (found.added, found.changed, found.size) == (["new"], ["500"], 2)
+
+
+def test_an_update_may_say_that_it_is_a_dict_without_being_one() -> None:
+    update = Mock(spec=dict)
+    update.keys.return_value = ["name"]
+    update.__getitem__ = lambda _, key: key
+
+    assert compare_update(look({"name": "x"}), update).changed == ["name"]

@@ -223,9 +223,10 @@ def _partial(look: _Look, value: Any) -> None:
 
 
 def _object(look: _Look, value: Any) -> None:
-    if isinstance(value, _LASTING):
+    kind = type(value)  # what it says of its class may be of another object
+    if issubclass(kind, _LASTING):
         look.tokens.append(id(value))
-    elif isinstance(value, dict):
+    elif issubclass(kind, dict):
         _pairs(look, value, value)
     elif contents := contents_of(value):
         _pairs(look, value, contents)

@@ -95,7 +95,8 @@ def compare(before: Looked, state: Any, keys: Iterable[Any] | None = None) -> Ch
 
 def compare_update(before: Looked, update: Mapping[Any, Any]) -> Change:
     """What an update changes in a state that it has not been written to yet."""
-    after = _looked(update if isinstance(update, dict) else dict(update))
+    is_dict = issubclass(type(update), dict)
+    after = _looked(cast("dict[Any, Any]", update) if is_dict else dict(update))
     added, changed = _differing(before.seen, after.seen)
     if not before.whole:
         added = []  # a key that was not looked at may have been there
