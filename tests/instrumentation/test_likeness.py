@@ -131,6 +131,16 @@ def test_no_more_is_looked_at_than_a_handful(value: Any) -> None:
     assert likeness([value] * 5).number == likeness([value] * 5).number
 
 
+@pytest.mark.parametrize("plain", [1, 0.5, True, None, "word", b"word"])
+def test_the_newest_part_of_a_large_state_is_always_seen(plain: object) -> None:
+    """A count that a node keeps in it, say: numbers before it do not use up what is looked at."""
+    state = {"context": {"a": [1, 2]}} | dict.fromkeys(map(str, range(10_000)), plain)
+
+    looks = {likeness(state | {"turn": turn}).number for turn in range(20)}
+
+    assert len(looks) == 20
+
+
 def test_what_was_not_wholly_looked_at_says_so() -> None:
     assert likeness([1, 2, 3]).whole
     assert not likeness(list(range(NEAR.tokens))).whole

@@ -175,6 +175,8 @@ def _pairs(look: _Look, value: Any, contents: dict[Any, Any]) -> None:
         kind = type(item)
         if kind is str and len(item) <= _SHORT:
             tokens += (kind, item)
+        elif kind in _PLAIN:  # at once: the newest part of a state is often a count
+            _OF_KIND[kind](look, item)
         else:
             waiting.append(item)
 
