@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
+from sqlalchemy.dialects import sqlite
 
 from flowspan import semconv
-from flowspan.store import migrations, schema
+from flowspan.store import migrations, schema, statements
 from flowspan.store.opening import open_for_writing
 from flowspan.store.queries import Store, open_store
 from flowspan.store.records import RunFilter, RunRow
@@ -255,3 +256,15 @@ def test_a_program_that_was_started_before_the_change_goes_on_writing(
     with closing(open_store(path)) as store:
         assert told(store.runs()) == [("ok", None, None), ("ok", None, None)]
         assert store.info().schema_version == migrations.LATEST
+
+
+def test_what_is_before_and_after_runs_is_found_by_indexes(tmp_path: Path) -> None:
+    """Not by reading all runs, for every page of a list."""
+    asked = statements.resumptions(["1", "2"], ["thread"])
+    sql = asked.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    with closing(open_for_writing(tmp_path / "runs.db", deadline=0.0)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+
+    steps = [step for *_, step in plan]
+    assert not [step for step in steps if step.startswith("SCAN")]
+    assert {"span_resumes", "span_of_conversation"} <= set(" ".join(steps).split())

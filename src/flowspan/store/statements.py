@@ -158,12 +158,14 @@ def heads(trace_ids: Sequence[str]) -> Select:
 
 def resumptions(trace_ids: Sequence[str], conversations: Sequence[str]) -> Select:
     """Runs that go on with one of these, and what stopped or was resumed beside them."""
-    beside = spans.c.conversation_id.in_(conversations) & (
-        spans.c.interruption.is_not(None) | (spans.c.resumed == 1)
+    # Each side says that it is of runs: else all runs are read, where indexes know these.
+    after = _is("kind", "run") & spans.c.resumes.in_(trace_ids)
+    beside = sa.and_(
+        _is("kind", "run"),
+        spans.c.conversation_id.in_(conversations),
+        spans.c.interruption.is_not(None) | (spans.c.resumed == 1),
     )
-    return sa.select(*(spans.c[name] for name in RESUMPTION_COLUMNS)).where(
-        _is("kind", "run"), spans.c.resumes.in_(trace_ids) | beside
-    )
+    return sa.select(*(spans.c[name] for name in RESUMPTION_COLUMNS)).where(after | beside)
 
 
 def earliest(trace_id: str) -> Select:
