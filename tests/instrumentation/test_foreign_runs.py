@@ -225,6 +225,17 @@ def test_a_run_that_ends_early(
     assert {name: found[name] for name in names if name in found} == told
 
 
+def test_a_run_while_a_cancellation_is_handled_was_not_cancelled(recording: Recording) -> None:
+    """As one that sums up what there is before a program ends."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with guest(recording, "invoke_workflow", workflow="summary"):
+            pass
+
+    assert semconv.INTERRUPTION not in known(recording, "invoke_workflow")
+
+
 def test_a_span_of_several_tools_together_is_no_tool(recording: Recording) -> None:
     """ADK makes one for the answers of tools that were called at once."""
     with (

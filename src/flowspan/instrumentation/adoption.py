@@ -138,7 +138,8 @@ def _leave(guest: Guest, span: Span) -> None:
         reading = reading._replace(usage=frame.reports.added(reading.usage))
     ended_ns = span.end_time or time.time_ns()
     frame.started_ns -= int(reading.lasted * 1e9)
-    _settle_error(frame, span)
+    passing = sys.exc_info()[1]
+    _settle_error(frame, span, None if id(passing) == guest.handled else passing)
     if frame.role == "run":
         _remember(frame, span)
         _finish_run(frame, reading, ended_ns)
@@ -155,7 +156,7 @@ def _leave(guest: Guest, span: Span) -> None:
     _put(span, frame.attributes)
 
 
-def _settle_error(frame: GuestFrame, span: Span) -> None:
+def _settle_error(frame: GuestFrame, span: Span, passing: BaseException | None) -> None:
     """Give a failure its type; leaving early is none."""
     if span.status.status_code is StatusCode.ERROR:
         named = (event.attributes or {} for event in span.events if event.name == "exception")
@@ -167,12 +168,11 @@ def _settle_error(frame: GuestFrame, span: Span) -> None:
         else:
             frame.attributes[semconv.ERROR_TYPE] = kind
     elif frame.role == "run":
-        _settle_interruption(frame)
+        _settle_interruption(frame, passing)
 
 
-def _settle_interruption(frame: GuestFrame) -> None:
+def _settle_interruption(frame: GuestFrame, passing: BaseException | None) -> None:
     """A run that ends while an exception passes that is no error was cancelled, or left."""
-    passing = sys.exc_info()[1]
     if isinstance(passing, GeneratorExit):
         frame.attributes[semconv.STREAM_ABANDONED] = True
     elif passing is not None and not isinstance(passing, Exception):

@@ -8,6 +8,7 @@ that says it is a workflow is a run, and so is an agent that nothing is around.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -221,12 +222,14 @@ class Guest:
         above: The guest that is its parent.
         frame: Its frame, once somebody needed one.
         span_ids: Its own id, its parent's, and that of the span that was current before.
+        handled: Identity of the exception that was being handled when it started.
     """
 
     __slots__ = (
         "above",
         "around",
         "frame",
+        "handled",
         "reference",
         "scope",
         "span_ids",
@@ -243,6 +246,7 @@ class Guest:
         parent = None if span.parent is None else span.parent.span_id
         self.span_ids = identity, parent, place
         self.above = None if parent is None else live.get(parent)
+        self.handled = id(sys.exc_info()[1])
         self.frame: GuestFrame | None = None
 
     def enter(self) -> CallFrame | None:
