@@ -56,9 +56,10 @@ async def test_tools_and_choices(provider: FakeProvider, client: Any) -> None:
     call = ToolCall("search", {"q": "a b"})
     provider.reply(Reply(tool_calls=(call,)), Reply(choices=("one two", "three")))
 
-    stream = await client.chat.stream_async(model=MODEL, messages=HELLO)
-    chunks = [event.data async for event in stream]
-    answer = await client.chat.complete_async(model=MODEL, messages=HELLO)
+    async with client:  # each loop has connections of its own, to be closed in it
+        stream = await client.chat.stream_async(model=MODEL, messages=HELLO)
+        chunks = [event.data async for event in stream]
+        answer = await client.chat.complete_async(model=MODEL, messages=HELLO)
 
     calls = [chunk.choices[0].delta.tool_calls for chunk in chunks]
     [found] = [each[0] for each in calls if each]
