@@ -365,3 +365,24 @@ def test_memory_is_flat() -> None:
 
     grown = min(after - before for before, after in itertools.pairwise(used))
     assert grown < 100  # an object for each run would be seen, each time
+
+
+class Equal(Flow):
+    """Flows that are equal to each other, and so without a hash."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Equal)
+
+    __hash__ = None  # type: ignore[assignment]  # as Python does where there is an __eq__
+
+
+def test_flows_without_a_hash_are_named(recording: Recording) -> None:
+    """What flowspan remembers of a flow, it remembers by who it is."""
+    inner = Equal(Step())
+    outer = Equal(inner)
+    inner - "end" >> Other()
+
+    outer.run({"value": 1, "actions": ["end", "end"]})
+
+    names = [span.name for span in recording.spans.of_kind("run")]
+    assert sorted(names) == ["invoke_workflow Equal", "invoke_workflow Equal"]

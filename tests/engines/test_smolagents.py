@@ -131,6 +131,32 @@ def test_a_run_that_is_interrupted(provider: FakeProvider) -> None:
     assert all(span.status.is_unset for span in spans)
 
 
+def test_agents_are_told_apart_by_who_they_are(provider: FakeProvider) -> None:
+    """Two that are equal, and so have no hash, each go on with their own run."""
+
+    class Equal(smolagents.ToolCallingAgent):  # type: ignore[misc]
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Equal)
+
+        __hash__ = None  # type: ignore[assignment]  # as Python does
+
+    agents = [stopping(), stopping()]
+    for agent in agents:
+        agent.__class__ = Equal
+        provider.reply(Reply(tool_calls=(ToolCall("work", {"place": "here"}),)))
+    with watched() as recording:
+        for agent in agents:
+            with pytest.raises(smolagents.AgentError, match="interrupted"):
+                agent.run("Work!")
+        for agent in agents:
+            provider.reply(final("Done."))
+            assert agent.run("Go on!", reset=False) == "Done."
+
+    roots = recording.spans.roots()
+    linked = [[link.context.span_id for link in root.links] for root in roots[2:]]
+    assert linked == [[root.context.span_id] for root in roots[:2]]
+
+
 def test_a_generation_that_fails_is_no_interruption(provider: FakeProvider) -> None:
     """Though its class is one of those."""
     provider.respond = lambda _request: 1 / 0  # type: ignore[assignment, return-value]  # a 500

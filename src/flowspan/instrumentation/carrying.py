@@ -7,13 +7,13 @@ remembered here by its identity for as long as it lives; nothing is put on it.
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.context import get_current
 
 from flowspan.instrumentation.attachment import Attached
 from flowspan.instrumentation.frame import INVOCATION_KEY, CallFrame
+from flowspan.instrumentation.identity import ByIdentity
 from flowspan.instrumentation.remarks import Remark
 from flowspan.safety import guarded
 
@@ -36,8 +36,8 @@ class _Place(NamedTuple):
         return self.context if self.run is None or self.run.ended else self.run.materialise()
 
 
-_under_way: Final[dict[int, tuple[weakref.ref[Any], _Place]]] = {}
-"""Where what has been sent came from, by its identity."""
+_under_way: Final = ByIdentity[_Place]()
+"""Where what has been sent came from."""
 
 
 class Sending(Remark):
@@ -51,7 +51,7 @@ class Sending(Remark):
         if place is not None and self.site.patch.lazy is not None:
             thing = guarded(f"{self.site.place} lazy", self.site.patch.lazy, self.call, result)
             if thing is not None:
-                guarded(f"{self.site.place} send", _remember, thing, place)
+                guarded(f"{self.site.place} send", _under_way.set, thing, place)
 
 
 class Receiving(Remark):
@@ -72,7 +72,7 @@ def received(site: Site, call: Call) -> Receiving | None:
     """The beginning of a call that receives; ``None`` where nothing has to be done."""
     lazy = site.patch.lazy
     thing = None if lazy is None else guarded(f"{site.place} lazy", lazy, call, None)
-    place = None if thing is None else _place_of(thing)
+    place = None if thing is None else _under_way.get(thing)
     if place is None:
         return None
     around: Any = get_current().get(INVOCATION_KEY)
@@ -90,14 +90,3 @@ def _here() -> _Place | None:
     while run is not None and run.kind != "run":
         run = run.parent
     return _Place(around, run, context)
-
-
-def _remember(thing: Any, place: _Place) -> None:
-    identity = id(thing)
-    reference = weakref.ref(thing, lambda _: _under_way.pop(identity, None))
-    _under_way[identity] = reference, place
-
-
-def _place_of(thing: Any) -> _Place | None:
-    reference, place = _under_way.get(id(thing), (None, None))
-    return place if reference is not None and reference() is thing else None

@@ -28,6 +28,7 @@ from flowspan.instrumentation.call import (
     Event,
     Frame,
 )
+from flowspan.instrumentation.identity import ByIdentity
 from flowspan.semconv import Kind
 from flowspan.usage import Usage
 
@@ -35,6 +36,7 @@ __all__ = [
     "NOTHING",
     "AttributeValue",
     "Attributes",
+    "ByIdentity",
     "Call",
     "Content",
     "Conversation",

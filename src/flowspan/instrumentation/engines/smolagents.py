@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import weakref
-from typing import Any, Final
+from typing import Final
 
 from flowspan.instrumentation.integration import (
     NOTHING,
     Attributes,
+    ByIdentity,
     Call,
     Conversation,
     Integration,
@@ -19,7 +19,7 @@ from flowspan.semconv import ATTEMPT, ERROR_TYPE, EVENT_RETRY, INTERRUPTION, STE
 _AGENT: Final = "smolagents.agents:MultiStepAgent"
 _REFUSED: Final = "smolagents refused answers"
 
-_numbers: Final[weakref.WeakKeyDictionary[Any, int]] = weakref.WeakKeyDictionary()
+_numbers: Final = ByIdentity[int]()
 _count: Final = itertools.count(1)
 
 
@@ -33,7 +33,7 @@ def _conversation(call: Call) -> Conversation:
     agent = call.instance
     number = _numbers.get(agent)
     if number is None:
-        number = _numbers.setdefault(agent, next(_count))
+        number = _numbers.set_once(agent, next(_count))
     stopped = bool(getattr(agent, "interrupt_switch", False))
     resumes = stopped and not call.argument("reset", 2, default=True)
     return Conversation(f"agent {number}", resumes, told=False)

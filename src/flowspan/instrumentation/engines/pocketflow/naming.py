@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 from collections import Counter, deque
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+
+from flowspan.instrumentation.integration import ByIdentity
 
 _MODULE: Final = "pocketflow"
 _DEEPEST: Final = 8
-_names: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
+_names: Final = ByIdentity[str]()
 
 
 def is_a(instance: Any, name: str) -> bool:
@@ -39,7 +40,7 @@ def node_name(node: Any) -> str:
 
 def call_it(flow: Any, name: str) -> None:
     """Say what a flow is called, for those who know better than its class does."""
-    _names[flow] = name
+    _names.set(flow, name)
 
 
 def start_of(flow: Any) -> Any:
