@@ -81,12 +81,13 @@ def _is_there(module: str) -> bool:
     """Whether a module could be imported; nothing is, since packages do a lot when they are."""
     if module in sys.modules:
         return True  # by another's hand, perhaps: os.path, six.moves
-    parts = module.split(".")
-    found = importlib.util.find_spec(parts[0])
-    for end in range(2, len(parts) + 1):
+    first, *others = module.split(".")
+    found = importlib.util.find_spec(first)
+    for name in others:
         if found is None or found.submodule_search_locations is None:
             return False
-        found = PathFinder.find_spec(".".join(parts[:end]), found.submodule_search_locations)
+        # By its own name: those of namespace packages ask for what they are in, to be imported.
+        found = PathFinder.find_spec(name, list(found.submodule_search_locations))
     return found is not None
 
 
