@@ -66,8 +66,9 @@ def run(program: Path, store: Path, *launcher: str) -> Ran:
             timeout=100,
             check=False,
         )
-        asked = [(request.path, dict(request.body)) for request in provider.requests]
-        charged = [entry.usage for entry in provider.ledger]
+        # In an order of their own: programs ask at once.
+        asked = sorted(((each.path, dict(each.body)) for each in provider.requests), key=repr)
+        charged = sorted((entry.usage for entry in provider.ledger), key=repr)
     return Ran(process.returncode, process.stdout, process.stderr, asked, charged)
 
 
