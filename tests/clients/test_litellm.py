@@ -372,6 +372,27 @@ def test_a_made_up_answer_costs_nothing_and_says_so(
     assert semconv.COST_REPORTED_USD not in known
 
 
+# Before the cache is used: in that process litellm calls no such callback any more.
+def test_callbacks_hear_what_they_heard(
+    chat: dict[str, Any], provider: FakeProvider, recording: Recording
+) -> None:
+    """Litellm's own logging runs on as it does, in threads: it may still tell of earlier calls."""
+    heard: list[str] = []
+    done = threading.Event()
+
+    def listen(arguments: Any, response: Any, start: Any, end: Any) -> None:
+        if arguments["litellm_call_id"] == "the call that is meant":
+            heard.append(arguments["model"])
+            done.set()
+
+    litellm.success_callback = [listen]
+
+    litellm.completion(**chat, litellm_call_id="the call that is meant")
+
+    assert done.wait(60)
+    assert heard == ["gpt-4o"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_cached_answer_costs_nothing_and_says_so(
     stream: bool,  # noqa: FBT001 - a parameter of the test
@@ -424,26 +445,6 @@ async def _cached() -> None:
 
 
 # --- what is left alone ---------------------------------------------------------------------------
-
-
-def test_callbacks_hear_what_they_heard(
-    chat: dict[str, Any], provider: FakeProvider, recording: Recording
-) -> None:
-    """Litellm's own logging runs on as it does, in threads: it may still tell of earlier calls."""
-    heard: list[str] = []
-    done = threading.Event()
-
-    def listen(arguments: Any, response: Any, start: Any, end: Any) -> None:
-        if arguments["litellm_call_id"] == "the call that is meant":
-            heard.append(arguments["model"])
-            done.set()
-
-    litellm.success_callback = [listen]
-
-    litellm.completion(**chat, litellm_call_id="the call that is meant")
-
-    assert done.wait(60)
-    assert heard == ["gpt-4o"]
 
 
 def test_messages_are_recorded_only_on_request(
