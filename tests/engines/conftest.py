@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from traces import INTEGRATIONS
@@ -12,6 +16,27 @@ from writehere_kit.program import Job, MakeJob, Mode
 
 from flowspan.testing import FakeProvider, Recording, record
 from flowspan.testing.fake_provider import Responder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_parser() -> Iterator[None]:
+    """Engines parse Python while they run, in threads too, which CPython 3.11.0 to 3.11.7 cannot.
+
+    It counts the depth of all threads' trees in one place, and raises a SystemError where one
+    thread makes way for another in between (python/cpython#106905).
+    """
+    if sys.version_info >= (3, 11, 8):
+        yield
+        return
+    lock, parse = threading.RLock(), ast.parse
+
+    def parsed(*given: Any, **named: Any) -> Any:
+        with lock:
+            return parse(*given, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ast, "parse", parsed)
+        yield
 
 
 @pytest.fixture
