@@ -34,11 +34,12 @@ def settled(found: Any, owner: Any, name: str, site: Site) -> Any:
         further = _distance(layer._self_site, site, owner)  # noqa: SLF001 - wrapt has no other door
         if further < 0:
             return None
-        if further > 0 and around is None:
-            return layer.__wrapped__
-        if further > 0 and around is not None and name in vars(owner):
-            around.skip(layer)
-            return found
+        if further > 0:
+            if around is None:
+                return layer.__wrapped__
+            if name in vars(owner):
+                around.skip(layer)
+                return found
         around = layer
     return found
 
