@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from flowspan.report import amounts
-from flowspan.report.reason import reason
+from flowspan.report.reason import failure
 from flowspan.report.sequel import SHORT_ID, sequel
 from flowspan.report.summary import Invocation
 from flowspan.report.terminal import colours, facts
@@ -60,8 +60,7 @@ def _run(run: RunRow, surface: Surface) -> Iterator[Text]:
     yield surface.own(amounts.duration(run.duration_ns))
     for words in sequel(run):
         yield surface.text(words, colours.COLOUR_OF_STATUS["paused"])
-    error = reason(run.error_type, run.error_message)
-    if run.status == "error" and error:
+    if error := failure(run):
         yield surface.shortened(surface.text(error, colours.FAILED), surface.width - 2)
 
 

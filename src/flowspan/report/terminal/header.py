@@ -8,7 +8,7 @@ from typing import Final
 from rich.text import Text
 
 from flowspan.report import amounts
-from flowspan.report.reason import reason
+from flowspan.report.reason import failure
 from flowspan.report.sequel import sequel
 from flowspan.report.summary import ModelUse
 from flowspan.report.terminal import colours, facts
@@ -42,8 +42,7 @@ def lines(
     yield from surface.facts(_models(models, surface), indent=_INDENT)
     said = (surface.text(words, colours.COLOUR_OF_STATUS["paused"]) for words in sequel(run))
     yield from surface.facts(said, indent=_INDENT)
-    error = reason(run.error_type, run.error_message)
-    if run.status == "error" and error:
+    if error := failure(run):
         words = surface.cut(surface.plain(error), surface.width - _INDENT)
         yield surface.own(" " * _INDENT + words, colours.FAILED)
 

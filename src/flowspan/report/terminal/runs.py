@@ -8,7 +8,7 @@ from decimal import Decimal
 from rich.text import Text
 
 from flowspan.report import amounts
-from flowspan.report.reason import reason
+from flowspan.report.reason import failure
 from flowspan.report.sequel import SHORT_ID, sequel
 from flowspan.report.terminal import colours, facts, table
 from flowspan.report.terminal.header import status_sign
@@ -43,8 +43,7 @@ def _told(run: RunRow, surface: Surface) -> Iterator[Text]:
     """What stands below a run: which ones it goes on with, how it stopped, why it failed."""
     for words in sequel(run):
         yield surface.text(words, colours.QUIET)
-    error = reason(run.error_type, run.error_message)
-    if run.status == "error" and error:
+    if error := failure(run):
         yield surface.text(error, colours.FAILED)
 
 
