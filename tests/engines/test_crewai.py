@@ -8,7 +8,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from crewai_kit import HAS_ASYNC, MARKS, Model, agent, crew, crewai, final, recorded, task, use
+from crewai_kit import (
+    HAS_ASYNC,
+    MARKS,
+    Model,
+    agent,
+    crew,
+    crewai,
+    final,
+    recorded,
+    search,
+    task,
+    use,
+)
 from traces import INTEGRATIONS, attributes, events
 
 from flowspan import semconv
@@ -28,14 +40,6 @@ def recording(provider: FakeProvider) -> Iterator[Recording]:
     """Everything that the distribution would apply; every request must be a model call."""
     with recorded(provider) as recording:
         yield recording
-
-
-@crewai.tools.tool("search")
-def search(query: str) -> str:
-    """Search the library."""
-    if query == "nothing":
-        raise LookupError("not a page")
-    return f"pages about {query}"
 
 
 WAYS: dict[str, Callable[[Any], Any]] = {

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 from adopted_engine import of_ours
-from crewai_kit import MARKS, Flow, Model, agent, broken, crew, crewai, flow, task, use
+from crewai_kit import MARKS, Flow, Model, agent, broken, crew, flow, search, task, use
 from traces import INTEGRATIONS
 
 from flowspan.doctor import integrations as doctor
@@ -26,12 +26,6 @@ RUNS: Final = 100
 @pytest.fixture
 def model() -> Model:
     return Model()
-
-
-@crewai.tools.tool("search")
-def search(query: str) -> str:
-    """Search the library."""
-    return f"pages about {query}"
 
 
 class Story(Flow):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from crewai_kit import MARKS, Flow, Model, agent, crew, crewai, flow, task, use
+from crewai_kit import MARKS, Flow, Model, agent, crew, crewai, flow, search, task, use
 from traces import INTEGRATIONS, events
 
 from flowspan import semconv
@@ -22,12 +22,6 @@ pytestmark = [*MARKS, pytest.mark.usefixtures("provider")]
 @pytest.fixture
 def model() -> Model:
     return Model()
-
-
-@crewai.tools.tool("search")
-def search(query: str) -> str:
-    """Search the library."""
-    return f"pages about {query}"
 
 
 class Story(Flow):

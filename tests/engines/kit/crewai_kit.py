@@ -98,6 +98,14 @@ def use(name: str, **arguments: Any) -> Reply:
     return Reply(f"Thought: look\nAction: {name}\nAction Input: {json.dumps(arguments)}")
 
 
+@crewai.tools.tool("search")  # type: ignore[untyped-decorator]  # CrewAI may not be here
+def search(query: str) -> str:
+    """Search the library."""
+    if query == "nothing":
+        raise LookupError("not a page")
+    return f"pages about {query}"
+
+
 def agent(role: str = "Researcher", **settings: Any) -> Any:
     """An agent of that role."""
     settings.setdefault("llm", MODEL)
