@@ -12,12 +12,15 @@ import pytest
 from examples.breakdown import (
     BOTTLENECK,
     Part,
+    by_agent,
+    by_model,
     by_node,
     by_provider,
     by_type,
     by_workflow,
     main,
     table,
+    whole,
 )
 from examples.offline import Played, missing, play
 
@@ -117,30 +120,52 @@ def test_cost_by_provider_and_node_of_a_graph_over_three_providers(graph: Played
         assert providers[0].name == "openai"
 
 
+def test_each_model_of_a_provider_has_its_own_bill(graph: Played) -> None:
+    """A provider with two models is one row among the providers, and two among the models."""
+    (run,) = graph.runs
+
+    charged: Counter[str] = Counter()
+    for entry in graph.ledger:
+        charged[entry.model] += entry.usage.output_tokens or 0
+    models = {part.name.partition("/")[2]: part.output_tokens for part in by_model(run)}
+    assert models == charged
+    assert {part.name.partition("/")[0] for part in by_model(run)} == {
+        part.name for part in by_provider(run)
+    }
+
+
 def test_the_bottleneck_is_a_share_of_the_time_on_the_wall(graph: Played) -> None:
     """Agents that run at once are each compared with the run, not with the sum of all."""
     (run,) = graph.runs
-    whole = run[0]["duration_ns"] / 1e9
+    all_of_it = whole(run)
     nodes = {part.name: part for part in by_node(run)}
     at_once = [nodes[f"{name} agent"] for name in ("weather", "sights", "food")]
 
     steps = [span["duration_ns"] / 1e9 for span in run if span["kind"] == "step"]
-    assert all(part.seconds <= steps[0] <= whole for part in at_once)
+    assert all(part.seconds <= steps[0] <= all_of_it.seconds for part in at_once)
     assert nodes["sights agent"].seconds >= 0.4
-    rows = table(by_node(run), whole).splitlines()[2:]
+    rows = table(by_node(run), all_of_it).splitlines()[2:-1]
     for part, row in zip(by_node(run), rows, strict=True):
-        assert ("bottleneck" in row) == (part.seconds / whole >= BOTTLENECK)
+        assert ("bottleneck" in row) == (part.share(all_of_it.seconds) >= BOTTLENECK)
 
 
 def test_the_breakdown_is_printed_from_what_show_says(
     graph: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Below each table stands the run; ways to look at it that show nothing are left out."""
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"spans": graph.runs[0]})))
 
     main()
 
     printed = capsys.readouterr().out
-    assert all(name in printed for name in ("weather agent", "gcp.gemini", "| 340 | 92 |"))
+    assert all(name in printed for name in ("weather agent", "gcp.gemini", "openai/gpt-4o-mini"))
+    tables = printed.split("\n\n")
+    assert len(tables) == 3
+    charged = graph.ledger.total()
+    for each in tables:
+        last = [cell.strip() for cell in each.rstrip().splitlines()[-1].strip("|").split("|")]
+        assert last[0] == "the run"
+        assert last[4:8] == ["100%", "4", str(charged.input_tokens), str(charged.output_tokens)]
 
 
 # --- runs inside a run, types of nodes ------------------------------------------------------------
@@ -155,13 +180,15 @@ def _span(number: int, parent: int, kind: str, title: str, calls: int, **attribu
         "kind": kind,
         "title": title,
         "provider": "openai",
+        "model": "gpt-4o",
+        "start_ns": 10**9 * number,
         "duration_ns": 10**9,
         "status": "ok",
         "attributes": attributes,
         "subtree": {
             "llm_calls": calls,
             "tokens": {"input": 10 * calls, "output": calls},
-            "cost": {"usd": 0.5 * calls or None},
+            "cost": {"usd": 0.5 * calls or None, "unpriced_calls": 0},
         },
     }
 
@@ -205,4 +232,91 @@ def test_types_of_nodes_have_the_calls_of_their_own_nodes() -> None:
         "WorkflowExecutor": (0, 0, 0),
     }
     assert [part.usd for part in types] == [1.5, 0.5, 0.0]
-    assert "1 replayed" in table(types, run_seconds=1.0)
+    assert "1 replayed" in table(types, whole(NESTED))
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+def _timed(number: int, parent: int, title: str, start: float, end: float, **more: Any) -> Any:
+    """A span from one second to another, with one model call."""
+    made = _span(number, parent, more.pop("kind", "node"), title, 1)
+    times = {"start_ns": int(start * 1e9), "duration_ns": int((end - start) * 1e9)}
+    return {**made, **times, **more}
+
+
+def test_what_happens_at_once_is_no_bottleneck_by_its_number() -> None:
+    """Ten workers at once have worked ten seconds, in one of the ten that the run took."""
+    run = _timed(1, 0, "run", 0, 10, kind="run")
+    workers = [_timed(number, 1, "worker", 2, 3) for number in range(2, 12)]
+    slow = _timed(12, 1, "slow", 3, 9)
+
+    nodes = {part.name: part for part in by_node([run, *workers, slow])}
+
+    assert (nodes["worker"].seconds, nodes["worker"].times) == (10, 10)
+    assert nodes["worker"].share(10) == pytest.approx(0.1)
+    assert nodes["slow"].share(10) == pytest.approx(0.6)
+    rows = table(nodes.values(), whole([run]))
+    assert [row.split("|")[1].strip() for row in rows.splitlines() if "bottleneck" in row] == [
+        "slow"
+    ]
+    assert "| worker | 10.000 | 10 | 1.000 | 10% | 10 |" in rows
+
+
+def test_a_node_inside_another_of_its_name_is_counted_with_that_one() -> None:
+    """A graph inside a node may have a node of the same name: time and money are spent once."""
+    spans = [
+        _timed(1, 0, "run", 0, 10, kind="run"),
+        _timed(2, 1, "agent", 0, 8),
+        _timed(3, 2, "inner", 0, 8, kind="run", depth=2),
+        _timed(4, 3, "agent", 1, 7, status="error"),
+        _timed(5, 4, "gpt-4o", 2, 3, kind="llm"),
+    ]
+
+    (node,) = by_node(spans)
+
+    assert (node.times, node.seconds, node.calls, node.usd) == (2, 8, 1, 0.5)
+    assert node.failed == 1
+
+
+def test_agents_have_their_calls() -> None:
+    """Where work is handed on, the one who hands it on is charged for it as well."""
+    spans = [
+        _timed(1, 0, "run", 0, 10, kind="run"),
+        _timed(2, 1, "manager", 0, 8, kind="agent"),
+        _timed(3, 2, "writer", 1, 7, kind="agent"),
+        _timed(4, 3, "gpt-4o", 2, 3, kind="llm"),
+    ]
+
+    assert amounts(by_agent(spans)) == {"manager": (1, 10, 1), "writer": (1, 10, 1)}
+
+
+def test_a_run_that_took_no_time_has_parts() -> None:
+    """Clocks are not always fine enough."""
+    run = _timed(1, 0, "run", 0, 0, kind="run")
+
+    assert "| node | 0.000 | 1 | 0.000 | 0% |" in table(
+        by_node([_timed(2, 1, "node", 0, 0)]), whole([run])
+    )
+
+
+# --- money ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("usd", "unpriced", "shown"),
+    [(0.5, 0, "0.500000"), (0.0, 0, "0.000000"), (None, 1, "?"), (0.5, 2, "0.500000+?")],
+    ids=["priced", "free", "unpriced", "partly"],
+)
+def test_a_price_that_is_not_known_is_not_nothing(
+    usd: float | None, unpriced: int, shown: str
+) -> None:
+    """A local model costs nothing; one that no list knows costs something unknown."""
+    call = _timed(1, 0, "model", 0, 1, kind="llm")
+    call["subtree"]["cost"] = {"usd": usd, "unpriced_calls": unpriced}
+    call["provider"] = None
+
+    (part,) = by_provider([call])
+
+    assert part.name == "unknown"
+    assert f"| {shown} |" in table([part], whole([call]))
