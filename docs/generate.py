@@ -106,14 +106,18 @@ def _seen() -> str:
 
 
 def _integrations(package: ModuleType) -> Iterator[tuple[str, list[str]]]:
-    """What a module sees, in its own words, and which versions; only those that make spans."""
+    """What a module sees, in its own words, and which versions.
+
+    Engines may leave their spans to rows of others, or make them themselves; what is no engine and
+    makes no span only helps clients.
+    """
     for found in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{found.name}")
-        one = getattr(module, "INTEGRATION", None)
+        single = getattr(module, "INTEGRATION", None)
         all_of_it: tuple[Integration, ...] = getattr(
-            module, "INTEGRATIONS", () if one is None else (one,)
+            module, "INTEGRATIONS", () if single is None else (single,)
         )
-        if any(patch.kind for integration in all_of_it for patch in integration.patches):
+        if any(one.engine or any(patch.kind for patch in one.patches) for one in all_of_it):
             sentence = (inspect.getdoc(module) or "").partition("\n")[0].rstrip(".")
             yield sentence, [each.requires for each in all_of_it if each.requires]
 

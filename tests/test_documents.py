@@ -19,6 +19,7 @@ import pytest
 from flowspan import Integration
 from flowspan.cli.group import VERBS
 from flowspan.config import VARIABLES
+from flowspan.instrumentation import discovery
 from stack.cache import FOLDER_VARIABLE, READY_MADE_VARIABLE
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +64,14 @@ def test_every_generated_part_is_on_some_page() -> None:
     }
 
     assert used == set(generate.PARTS)
+
+
+def test_every_engine_is_among_what_is_seen() -> None:
+    """Also one whose spans are its own, so that no row makes any."""
+    shown = generator()._seen()
+    asked = {each.requires for each in discovery.built_in() if each.engine and each.requires}
+
+    assert [each for each in sorted(asked) if f"`{each}`" not in shown] == []
 
 
 def test_the_picture_is_a_run_of_the_example_and_loads_nothing() -> None:
