@@ -205,6 +205,30 @@ def test_a_method_with_two_rows_is_said(house: Path, write_map: Write) -> None:
     assert "Writer" not in found[0].text
 
 
+def test_a_row_for_what_says_itself_what_it_is_is_said(house: Path, write_map: Write) -> None:
+    (house / "house" / "said.py").write_text(
+        "import flowspan\n@flowspan.tool\ndef search(query): ...\ndef browse(url): ...\n"
+    )
+    file = write_map(
+        """
+        [[rows]]
+        target = "house.said:search"
+        kind = "tool"
+        [[rows]]
+        target = "house.said:*"
+        kind = "step"
+        """
+    )
+
+    assert told(rows(file)) == [
+        (
+            "problem line 2 tool: house.said:search matches nothing: all that fits it has a nearer "
+            "row, or says its role itself by a decorator; leave the row out, or its kind"
+        ),
+        "ok line 5 step: house.said:* matches house.said:browse (function)",
+    ]
+
+
 def test_a_row_for_a_module_that_is_started_says_so(house: Path, write_map: Write) -> None:
     """Python calls it ``__main__`` then, and nothing would be seen of it."""
     (house / "desk.py").write_text("def answer(): ...\n")

@@ -331,6 +331,8 @@ class Integration:
         environment: Variables set as defaults before the target is imported, such as the switch
             of a client's own tracing.
         outcomes: Rules for spans of whatever integration, asked after each result.
+        yields: Whether its rows with a kind leave functions alone that have a role by a decorator,
+            as those of span maps do.  What an engine knows of a call is more than its role.
     """
 
     name: str
@@ -339,3 +341,4 @@ class Integration:
     engine: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     outcomes: tuple[OutcomeRule, ...] = ()
+    yields: bool = False

@@ -31,6 +31,10 @@ from flowspan.mapping.answering import answer, import_module, import_script, nea
 from flowspan.mapping.copies import copies_of
 
 _OWN_NAMES: Final = ROOTS.keys() | {TABLES}
+_OUTDONE: Final = (
+    "all that fits it has a nearer row, or says its role itself by a decorator; "
+    "leave the row out, or its kind"
+)
 _FORMS: Final = (
     (inspect.isasyncgenfunction, "async generator"),
     (inspect.iscoroutinefunction, "coroutine function"),
@@ -98,7 +102,7 @@ def _row(
     if state != "applied":
         state, detail = "missing", _why_not(status, reasons) or detail
     elif not matches:
-        state, detail = "missing", "all that fits it has rows that are nearer"
+        state, detail = "missing", _OUTDONE
     return {
         "target": status.target,
         "line": row.line,

@@ -42,9 +42,22 @@ class Plan:
         self.name = name
         self.bound = bound
 
-    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Call the original, seen."""
-        function = self.function
+    def call(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        found: Any = None,
+        instance: Any = None,
+    ) -> Any:
+        """Call the original, seen.
+
+        Args:
+            args: Of the call.
+            kwargs: Of the call.
+            found: What the original has become where it was found, if it did.
+            instance: What it was found in, if that is no class.
+        """
+        function = self.function if found is None else found
         live = connection()
         if live is None:
             return function(*args, **kwargs)
@@ -55,6 +68,8 @@ class Plan:
             )
 
             wrapper = wrapper_of(self, live)
+        if instance is not None:
+            return wrapper(function, instance, args, kwargs)
         if self.bound and args and args[0] is not None:
             return wrapper(MethodType(function, args[0]), args[0], args[1:], kwargs)
         return wrapper(function, None, args, kwargs)
@@ -96,9 +111,16 @@ class Decorated:
         return self._function(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        if instance is None or type(self._function) is not FunctionType:
+        function = self._function
+        if type(function) is FunctionType:
+            return self if instance is None else MethodType(self, instance)
+        binds = getattr(type(function), "__get__", None)
+        found = function if binds is None else binds(function, instance, owner)
+        if found is function:
             return self
-        return MethodType(self, instance)
+        if type(found) is MethodType and found.__func__ is function:
+            return MethodType(self, found.__self__)
+        return _Found(self._plan, found, instance)
 
     @property  # type: ignore[misc]  # a class is never assigned
     def __class__(self) -> Any:
@@ -126,6 +148,40 @@ class Decorated:
 
     def __deepcopy__(self, memo: Any) -> Decorated:
         return self
+
+
+class _Found(Decorated):
+    """One that binds by rules of its own, where it was found: in an object or in a class."""
+
+    __slots__ = ("_instance",)
+
+    def __init__(self, plan: Plan, found: Any, instance: Any) -> None:
+        self._plan = plan
+        self._function = found
+        self._instance = instance
+        functools.update_wrapper(cast("Callable[..., Any]", self), found)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call what was found, seen if flowspan is on."""
+        if connections:
+            return self._plan.call(args, kwargs, self._function, self._instance)
+        return self._function(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        # By ``type``: the class of a proxy is the class of what it stands for.
+        ours: Any = other if type(other) is _Found else None
+        return ours is not None and bool(self._function == ours._function)
+
+    def __hash__(self) -> int:
+        return hash(self._function)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._instance is None:
+            return super().__reduce_ex__(protocol)
+        return getattr, (self._instance, self.__name__)
 
 
 def plan_of(target: Any) -> Plan | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan.instrumentation.decorators.functions import Plan, decorated_function, plan_of
+from flowspan.instrumentation.decorators.live import connections
 
 if TYPE_CHECKING:
     from flowspan.instrumentation.decorators.marks import Mark
@@ -19,6 +19,7 @@ _FIRST: Final = frozenset({"self", "cls"})
 _IMMUTABLE: Final = 1 << 8
 """The flag of classes whose attributes cannot be set."""
 
+_CACHED: Final = type(functools.cache(len))
 _PROPERTIES: Final = (property, functools.cached_property)
 
 
@@ -52,12 +53,21 @@ def decorated(mark: Mark, target: Any) -> Any:
 
 
 def _function(mark: Mark, target: Any, name: str | None, *, bound: bool) -> Any:
-    function = target
-    known = plan_of(target)
+    function = _alone(target) if connections and mark.kind != "prompt" else target
+    known = plan_of(function)
     if known is not None and known.mark.kind == mark.kind:
         function = known.function  # said twice, it is one span, and the outer one's words count
     _check(mark, function, bound=bound)
     return decorated_function(Plan(mark, function, name, bound=bound))
+
+
+def _alone(target: Any) -> Any:
+    """The function without spans of a map's rows, which have reached it before the decorator."""
+    from flowspan.instrumentation.precedence import (  # noqa: PLC0415 - imports OpenTelemetry
+        without_spans,
+    )
+
+    return without_spans(target)
 
 
 def _check(mark: Mark, function: Any, *, bound: bool) -> None:
@@ -126,7 +136,7 @@ def _method(mark: Mark, owner: type, name: str) -> Any:
             f"{mark.shown} cannot decorate {owner.__name__}.{name}: it is no method, "
             "name one by method=…"
         )
-    bound = isinstance(raw, FunctionType) or plan_of(raw) is not None
+    bound = hasattr(type(raw), "__get__")
     return _function(mark, raw, None, bound=bound)
 
 
@@ -135,10 +145,12 @@ def _method(mark: Mark, owner: type, name: str) -> Any:
 
 def _is_method(target: Any) -> bool:
     """Whether the first argument is what the function is a method of, as far as names tell."""
-    code = getattr(target, "__code__", None)
     known = plan_of(target)
     if known is not None:
         return known.bound
+    code = getattr(target, "__code__", None)
+    if code is None and type(target) is _CACHED:
+        return _is_method(target.__wrapped__)
     return code is not None and code.co_argcount > 0 and code.co_varnames[0] in _FIRST
 
 

@@ -141,7 +141,7 @@ def _integration(
     name = engine if isinstance(engine, str) and engine else file.stem
     needed = requires if isinstance(requires, str) else ""
     # A name of its own: an engine that flowspan knows can be disabled, and mapped instead.
-    return Integration(f"map:{name}", needed, patches, engine=name, outcomes=outcomes)
+    return Integration(f"map:{name}", needed, patches, engine=name, outcomes=outcomes, yields=True)
 
 
 class _Reading:
