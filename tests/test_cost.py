@@ -47,7 +47,7 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def integration(provider: str = "openai") -> Integration:
+def integration(provider: str = "openai", **known: Any) -> Integration:
     return Integration(
         "costagent",
         "",
@@ -59,6 +59,7 @@ def integration(provider: str = "openai") -> Integration:
                 kind="llm",
                 name=lambda call: call.args[0],
                 request=lambda _: {"gen_ai.provider.name": provider},
+                response=lambda _call, _result: known,
                 usage=lambda _call, result: result.usage,
             ),
         ),
@@ -164,6 +165,20 @@ def test_an_unknown_price_is_absent_and_counted(agent: Any) -> None:
     assert "flowspan.rollup.cost.usd" not in run
     (point,) = recording.metrics()["flowspan.llm.calls"]
     assert point[0]["flowspan.cost.status"] == "unpriced"
+
+
+def test_where_no_one_price_fits_there_is_none(agent: Any) -> None:
+    """A row knows that several models answered: its call has tokens and no price."""
+    known = {"flowspan.cost.status": "unpriced"}
+    with record(integration(**known), priced=True) as recording:
+        agent.run([("gpt-4o-mini", Usage(input_tokens=5, output_tokens=5))])
+
+    call = dict(recording.spans.of_kind("llm")[0].attributes or {})
+    run = dict(recording.spans.of_kind("run")[0].attributes or {})
+    assert call["flowspan.cost.status"] == "unpriced"
+    assert call["gen_ai.usage.input_tokens"] == 5
+    assert "flowspan.cost.usd" not in call
+    assert run["flowspan.rollup.unpriced_calls"] == 1
 
 
 def test_a_call_without_usage_is_unpriced_and_a_failed_one_costs_nothing(agent: Any) -> None:

@@ -61,7 +61,8 @@ class CostHook:
             if outcome.error is not None or known.get(semconv.ERROR_TYPE) is not None:
                 return None
             return {semconv.COST_STATUS: "unpriced"}
-        price = self._price(known, outcome.usage, visit.started_ns)
+        has_one = known.get(semconv.COST_STATUS) != "unpriced"  # a row may know that none fits
+        price = self._price(known, outcome.usage, visit.started_ns) if has_one else None
         if price is None:
             return {semconv.COST_STATUS: "unpriced"}
         self._count(visit, price, outcome.usage)

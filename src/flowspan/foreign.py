@@ -47,6 +47,7 @@ _SAME_CALLS: Final[Mapping[str, str]] = {
     "openai_agents": "openai-agents",
     "pydantic_ai": "pydantic-ai",
     "smolagents": "smolagents",
+    "claude_agent_sdk": "claude-agent-sdk",
     "autogen": "autogen",
     "autogen_agentchat": "autogen",
     "ag2": "ag2",

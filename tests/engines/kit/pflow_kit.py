@@ -22,6 +22,7 @@ from flowspan import semconv
 from flowspan.instrumentation.clients import http as http_rows
 from flowspan.instrumentation.clients import litellm as litellm_rows
 from flowspan.instrumentation.clients import openai as openai_rows
+from flowspan.instrumentation.engines import claude_agent_sdk
 from flowspan.instrumentation.engines import pflow as rows
 from flowspan.testing import FakeProvider, Recording
 
@@ -40,6 +41,7 @@ ALL: Final = (
     litellm_rows.INTEGRATION,
     openai_rows.INTEGRATION,
     *http_rows.INTEGRATIONS,
+    claude_agent_sdk.INTEGRATION,
 )
 MODEL: Final = "openai/gpt-4o"
 SLOW: Final = [

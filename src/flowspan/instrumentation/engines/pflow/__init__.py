@@ -16,7 +16,14 @@ PocketFlow: those versions are in ``planned``.
 
 from typing import Final
 
-from flowspan.instrumentation.engines.pflow import batches, failures, nodes, planned, workflows
+from flowspan.instrumentation.engines.pflow import (
+    agents,
+    batches,
+    failures,
+    nodes,
+    planned,
+    workflows,
+)
 from flowspan.instrumentation.engines.pocketflow.attempts import rows_of
 from flowspan.instrumentation.integration import Integration
 
@@ -28,6 +35,7 @@ INTEGRATIONS: Final = (
             *workflows.PATCHES,
             *nodes.PATCHES,
             *batches.PATCHES,
+            *agents.PATCHES,
             *rows_of(
                 "pflow.core.node:BaseNode", "pflow.core.node:Node", answered=failures.answered
             ),
