@@ -20,7 +20,14 @@ Flow of the engine's own, which makes no spans.
 
 from typing import Final
 
-from flowspan.instrumentation.engines.crewai import agents, crews, flows, models, toolcalls
+from flowspan.instrumentation.engines.crewai import (
+    agents,
+    chats,
+    crews,
+    flows,
+    models,
+    toolcalls,
+)
 from flowspan.instrumentation.integration import Integration
 
 INTEGRATION: Final = Integration(
@@ -33,5 +40,6 @@ INTEGRATION: Final = Integration(
         *toolcalls.PATCHES,
         *flows.PATCHES,
         *models.PATCHES,
+        *chats.PATCHES,
     ),
 )
