@@ -1,4 +1,4 @@
-"""Where the time and the money of a run went, by node, agent, provider and model.
+"""Where the time and the money of a run went, by node, agent, tool, provider and model.
 
     $ flowspan show last --json | python breakdown.py
 
@@ -102,6 +102,12 @@ def by_agent(spans: Iterable[Span]) -> list[Part]:
     """The agents of a run, the dearest first."""
     parts = _added_up(spans, lambda span: span["title"] if span["kind"] == "agent" else None)
     return sorted(parts, key=lambda part: -part.usd)
+
+
+def by_tool(spans: Iterable[Span]) -> list[Part]:
+    """The tools of a run, the slowest first; an agent inside a tool is part of it."""
+    parts = _added_up(spans, lambda span: span["title"] if span["kind"] == "tool" else None)
+    return sorted(parts, key=lambda part: -part.seconds)
 
 
 def by_provider(spans: Iterable[Span]) -> list[Part]:
@@ -214,7 +220,7 @@ def _row(part: Part, run: Part) -> tuple[str, ...]:
 def main() -> None:
     """Print a table for each way to look at the run that is read."""
     spans = json.load(sys.stdin)["spans"]
-    ways = (by_node, by_agent, by_provider, by_model, by_workflow, by_type)
+    ways = (by_node, by_agent, by_tool, by_provider, by_model, by_workflow, by_type)
     shown = filter(None, (way(spans) for way in ways))
     print(*(table(parts, whole(spans)) for parts in shown), sep="\n\n")
 

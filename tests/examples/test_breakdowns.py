@@ -16,6 +16,7 @@ from examples.breakdown import (
     by_model,
     by_node,
     by_provider,
+    by_tool,
     by_type,
     by_workflow,
     main,
@@ -289,6 +290,22 @@ def test_agents_have_their_calls() -> None:
     ]
 
     assert amounts(by_agent(spans)) == {"manager": (1, 10, 1), "writer": (1, 10, 1)}
+
+
+def test_tools_have_their_time_and_what_was_asked_inside() -> None:
+    """A tool may be an agent; how often each was used, and failed, is known."""
+    spans = [
+        _timed(1, 0, "run", 0, 10, kind="run"),
+        _timed(2, 1, "search", 0, 2, kind="tool", status="error"),
+        _timed(3, 1, "search", 2, 3, kind="tool"),
+        _timed(4, 1, "ask", 3, 9, kind="tool"),
+        _timed(5, 4, "gpt-4o", 4, 5, kind="llm"),
+    ]
+
+    tools = by_tool(spans)
+
+    found = [(part.name, part.times, part.seconds, part.failed) for part in tools]
+    assert found == [("ask", 1, 6, 0), ("search", 2, 3, 1)]
 
 
 def test_a_run_that_took_no_time_has_parts() -> None:
