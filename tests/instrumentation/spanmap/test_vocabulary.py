@@ -351,3 +351,22 @@ def test_a_pattern_excludes_what_is_about_one_function(tmp_path: Path, key: str)
 
     name = key.partition(" ")[0]
     assert f'line 3, rows[0].{name}: a target with "*" takes no "{name}"' in problem
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["builtins:len", "flowspan.safety:swallow", "opentelemetry.context:*", "wrapt:wrap_function"],
+)
+def test_what_flowspan_itself_runs_on_is_no_target(tmp_path: Path, target: str) -> None:
+    """A row for ``len`` would see the calls that seeing a call consists of, and so on for ever."""
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        f'[[rows]]\ntarget = "{target}"\n[[rows]]\ntarget = "a:b"\nnames = ["x:y", "builtins:len"]'
+    )
+
+    found, problems = load_map(file)
+
+    assert found is None
+    why = "is what flowspan itself runs on, and would be seen seeing itself: expected a function of"
+    assert f'line 2, rows[0].target: "{target}" {why}' in problems[0]
+    assert f'line 5, rows[1].names[1]: "builtins:len" {why}' in problems[1]

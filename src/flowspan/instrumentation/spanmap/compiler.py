@@ -36,6 +36,10 @@ _ATTRIBUTE_OF_KEY: Final = {
 }
 
 
+_OWN: Final = frozenset({"builtins", "flowspan", "opentelemetry", "wrapt"})
+"""Packages whose functions seeing a call consists of: to see these as well would have no end."""
+
+
 class RowCompiler(Parsing):
     """Reads one row."""
 
@@ -89,6 +93,17 @@ class RowCompiler(Parsing):
             self.wrong(("usage",), f'tokens belong to kind "llm", this row has kind "{kind}"')
 
     def _check_target(self) -> None:
+        for place, target in (
+            (("target",), self._data["target"]),
+            *((("names", at), name) for at, name in enumerate(self._data.get("names", ()))),
+        ):
+            module = target.partition(":")[0].partition(".")[0]
+            if module in _OWN:
+                self.wrong(
+                    place,
+                    f'"{target}" is what flowspan itself runs on, and would be seen seeing itself: '
+                    "expected a function of the program",
+                )
         for key in ("subclasses", "script", "names"):
             if "*" in self._data["target"] and self._data.get(key):
                 self.wrong((key,), f'a target with "*" takes no "{key}": expected one or the other')
