@@ -13,7 +13,7 @@ from typing import Any
 
 import claude_code
 import pytest
-from claude_code import DEFAULT_MODEL, SESSION
+from claude_code import BACKGROUND, DEFAULT_MODEL, DOLLARS, SESSION
 from traces import attributes, broken, events
 
 from flowspan import semconv
@@ -123,6 +123,20 @@ async def test_agents_inside_the_agent_are_charged(
     assert known[semconv.RESPONSE_MODEL] == f"claude-haiku-4-5 + {MODEL}"
     assert known[semconv.COST_STATUS] == "unpriced"
     assert semconv.COST_USD not in known
+    assert known["claude.cost.usd"] == pytest.approx(3 * DOLLARS)
+
+
+async def test_an_agent_may_sum_up_more_than_once(
+    provider: FakeProvider, recording: Recording, options: dict[str, Any]
+) -> None:
+    """It counts from its beginning each time; turns it counts anew."""
+    provider.reply(LOOK, SAY)
+
+    messages = await ask(options, f"Look it up {BACKGROUND}.")
+
+    assert kinds(messages).count("ResultMessage") == 2
+    assert_charged(recording, provider)
+    assert attributes(recording.spans.one(f"chat {MODEL}"))["claude.turns"] == 3
 
 
 async def test_turns_of_a_client_are_runs_of_one_conversation(
@@ -145,6 +159,8 @@ async def test_turns_of_a_client_are_runs_of_one_conversation(
     assert {run[semconv.CONVERSATION_ID] for run in runs} == {SESSION}
     calls = [attributes(span) for span in recording.spans.of_kind("llm")]
     assert {call[semconv.RESPONSE_MODEL] for call in calls} == {DEFAULT_MODEL}
+    prices = [call["claude.cost.usd"] for call in calls]
+    assert prices == pytest.approx([2 * DOLLARS, DOLLARS])
 
 
 async def test_an_agent_that_gives_up_has_failed_and_was_paid(

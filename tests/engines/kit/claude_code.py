@@ -19,6 +19,11 @@ from typing import Any
 
 SESSION = "6afb1bb5-73ff-483d-a1b2-9b2e494708ce"
 DEFAULT_MODEL = "claude-opus-4-5"
+DOLLARS = 0.01
+"""What it believes that a request costs."""
+
+BACKGROUND = "in the background"
+"""What makes it sum up twice, as where it has not waited for agents of its own."""
 
 
 def install(folder: Path) -> str:
@@ -35,7 +40,7 @@ class Agent:
     def __init__(self, model: str, most_turns: int) -> None:
         self.model = model
         self.most_turns = most_turns
-        self.used: dict[str, dict[str, int]] = {}
+        self.used: dict[str, dict[str, float]] = {}
 
     def work(self, prompt: str) -> Iterator[dict[str, Any]]:
         """Answer a prompt, in messages to the SDK."""
@@ -88,6 +93,7 @@ class Agent:
             ("cacheCreationInputTokens", "cache_creation_input_tokens"),
         ):
             counts[name] = counts.get(name, 0) + (told.get(source) or 0)
+        counts["costUSD"] = counts.get("costUSD", 0) + DOLLARS
         return answer
 
     def sum_up(self, turns: int, **more: Any) -> dict[str, Any]:
@@ -130,8 +136,11 @@ def main() -> int:
             done = {"subtype": "success", "request_id": asked["request_id"], "response": {}}
             _write({"type": "control_response", "response": done})
         elif asked["type"] == "user":
-            for message in agent.work(asked["message"]["content"]):
+            prompt = asked["message"]["content"]
+            for message in agent.work(prompt):
                 _write(message)
+            if BACKGROUND in prompt and not message["is_error"]:
+                _write(agent.sum_up(1))
             if message["is_error"]:
                 return 1
     return 0

@@ -32,9 +32,11 @@ from flowspan.usage import Usage
 _AGENT: Final = "claude"
 _CALL: Final = "call"
 _TURNS: Final = "claude.turns"
+_COST: Final = "claude.cost.usd"
 _QUERY: Final = "claude_agent_sdk._internal.client:InternalClient.process_query"
 _ANSWER: Final = "claude_agent_sdk.client:ClaudeSDKClient.receive_response"
 
+_DOLLARS: Final = "costUSD"
 _COUNTS: Final = (
     "inputTokens",
     "outputTokens",
@@ -42,35 +44,49 @@ _COUNTS: Final = (
     "cacheCreationInputTokens",
     "cacheCreationEphemeral1hInputTokens",
     "webSearchRequests",
+    _DOLLARS,
 )
 
-_Used = Mapping[str, Mapping[str, int]]
+_Used = Mapping[str, Mapping[str, Any]]
 
 _counted: Final = ByIdentity[_Used]()
 """What clients had used when they were done last: an agent counts from its beginning."""
 
 
 class _Messages:
-    """Of the agent's messages: which tools it used, and the last, in which it sums up."""
+    """Of the agent's messages: which tools it used, and those in which it sums up.
+
+    There are several of these where it did not wait for agents of its own, and was not done yet.
+    """
 
     def __init__(self, call: Call) -> None:
         self.tools: list[ToolRequest] = []
         self.last: Any = None
+        self.turns: int | None = None
         self.used: _Used = {}
-        self._call = call
+        self._asks = call.frame is not None and call.frame.label == _CALL
+        self._client = call.instance
+        self._before: _Used = _counted.get(call.instance) or {}
 
     def add(self, message: Any) -> bool:
         """Take a message; the first answer of a model is the first chunk of a model call."""
         kind = type(message).__name__
-        is_asking = self._call.frame is not None and self._call.frame.label == _CALL
         if kind == "ResultMessage":
             self.last = message
-            if is_asking:
-                self.used = _since(self._call.instance, message)
+            if self._asks:
+                self._sum_up(message)
         elif kind == "AssistantMessage":
             self.tools.extend(_requests(message))
-            return is_asking
+            return self._asks
         return False
+
+    def _sum_up(self, message: Any) -> None:
+        self.turns = (self.turns or 0) + message.num_turns
+        said = getattr(message, "model_usage", None)
+        if isinstance(said, Mapping):
+            now = {model: _counts(one) for model, one in said.items()}
+            _counted.set(self._client, now)
+            self.used = _since(self._before, now)
 
     def result(self) -> _Messages:
         """Itself."""
@@ -83,16 +99,15 @@ def _requests(message: Any) -> Iterator[ToolRequest]:
             yield ToolRequest(block.name, block.id)
 
 
-def _since(client: Any, message: Any) -> _Used:
-    """What each model was used for since the client was done last; of agents inside as well."""
-    said = getattr(message, "model_usage", None)
-    if not isinstance(said, Mapping):
-        return {}
-    now = {model: {name: one.get(name) or 0 for name in _COUNTS} for model, one in said.items()}
-    before = _counted.get(client) or {}
-    _counted.set(client, now)
+def _counts(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: said.get(name) or 0 for name in _COUNTS}
+
+
+def _since(before: _Used, now: _Used) -> _Used:
+    """What each model was used for in between; by agents inside as well."""
+    nothing = dict.fromkeys(_COUNTS, 0)
     since = {
-        model: {name: counts[name] - before.get(model, {}).get(name, 0) for name in _COUNTS}
+        model: {name: counts[name] - before.get(model, nothing)[name] for name in _COUNTS}
         for model, counts in now.items()
     }
     return {model: counts for model, counts in since.items() if any(counts.values())}
@@ -116,8 +131,15 @@ def _response(_call: Call, messages: _Messages) -> Attributes:
     return {
         RESPONSE_MODEL: " + ".join(sorted(messages.used)) or None,
         COST_STATUS: "unpriced" if len(messages.used) > 1 else None,
-        _TURNS: getattr(messages.last, "num_turns", None),
+        _TURNS: messages.turns,
+        _COST: _own_price(messages.used),
     }
+
+
+def _own_price(used: _Used) -> float | None:
+    """What the agent believes that it cost, which it says of each model."""
+    known = [counts[_DOLLARS] for counts in used.values()]
+    return round(sum(known), 9) if known and all(known) else None
 
 
 def _usage(_call: Call, messages: _Messages) -> Usage | None:
@@ -125,9 +147,9 @@ def _usage(_call: Call, messages: _Messages) -> Usage | None:
     return reduce(Usage.plus, used) if messages.used else None
 
 
-def _in_our_words(counts: Mapping[str, int]) -> Usage:
+def _in_our_words(counts: Mapping[str, Any]) -> Usage:
     """What was in a cache stands beside the input there."""
-    fresh, answered, read, written, for_an_hour, searches = (counts[name] for name in _COUNTS)
+    fresh, answered, read, written, for_an_hour, searches, _ = (counts[name] for name in _COUNTS)
     return Usage(
         input_tokens=fresh + read + written,
         output_tokens=answered,
