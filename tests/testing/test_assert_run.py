@@ -161,8 +161,21 @@ def test_what_does_not_matter_is_left_out_of_a_route(article: Recording, route: 
 
 def test_a_route_is_no_text(article: Recording) -> None:
     """Its letters would be taken for the names of nodes."""
-    with pytest.raises(TypeError, match=r"names of nodes: \['outline'\] instead of 'outline'"):
+    with pytest.raises(TypeError, match=r"^route='outline' cannot be asked: expected a list"):
         assert_run(article, route="outline")
+
+
+def test_a_long_route_with_many_gaps_is_compared_at_once() -> None:
+    with record() as recording, flowspan.run("long"):
+        for at in range(1500):
+            with flowspan.node(f"n{at % 2}"):
+                pass
+
+    gaps = [word for _ in range(20) for word in ("...", "n0", "...", "n1")]
+    assert_run(recording, route=[*gaps, ...])
+    assert_run(recording, route=["n0", "n1"] * 750)
+    with pytest.raises(AssertionError, match="route: n0 → n1"):
+        assert_run(recording, route=[*gaps, "n0"])
 
 
 def test_siblings_may_have_begun_in_any_order(article: Recording) -> None:
@@ -472,6 +485,36 @@ def test_a_quantity_that_does_not_exist_is_refused(article: Recording) -> None:
         unchecked(article, max_calls=3)
     with pytest.raises(TypeError, match=r'no "zzz": expected one of nodes, llm_calls, '):
         unchecked(article, zzz=3)
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "expected"),
+    [
+        ("run", 3, "the id of a run"),
+        ("tree", ["invoke_workflow article"], "a text with a line for each span"),
+        ("route", [1], "a list of the names of nodes"),
+        ("decisions", ["ab"], r"a list of \(from, to\) or \(from, to, action\)"),
+        ("decisions", [("a",)], r"a list of \(from, to\)"),
+        ("prompts", ["outline"], "a dict of names and versions"),
+        ("failed", 3, r"True, False or an error\.type"),
+        ("loops", "writer", "True or False"),
+        ("max_nodes", "many", "a number"),
+        ("max_cost_usd", True, "a number"),
+        ("tokens", float("nan"), "a number"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    article: Recording, word: str, value: Any, expected: str
+) -> None:
+    """Some of it would have been taken for something that always holds."""
+    unchecked: Any = assert_run
+    with pytest.raises(TypeError, match=rf"^{word}=.* cannot be asked: expected {expected}"):
+        unchecked(article, **{word: value})
+
+
+def test_what_is_none_is_not_asked(article: Recording) -> None:
+    unchecked: Any = assert_run
+    unchecked(article, run=None, tree=None, failed=None, max_nodes=None, max_cost_usd=None)
 
 
 @pytest.mark.parametrize(

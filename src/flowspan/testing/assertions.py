@@ -24,6 +24,7 @@ from types import EllipsisType
 from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 from flowspan import semconv
+from flowspan.testing.questions import check_words
 from flowspan.testing.seenruns import Decision, SeenRun, SeenSpan
 from flowspan.testing.sources import runs_of
 from flowspan.testing.treedifference import difference, tree_lines
@@ -105,6 +106,8 @@ def assert_run(  # noqa: PLR0913 - each is a question of its own
     """
     __tracebackhide__ = True  # pytest shows the test's own line instead
     _check_names(amounts)
+    asked = {"run": run, "tree": tree, "route": route, "decisions": decisions, "prompts": prompts}
+    check_words({**asked, "failed": failed, "loops": loops, **amounts})
     way = _way(route)
     wanted = None if tree is None else parse_tree(tree)
     found = _chosen(runs_of(source), run)
@@ -114,7 +117,7 @@ def assert_run(  # noqa: PLR0913 - each is a question of its own
         *_prompts(found, prompts or {}),
         *_failed(found, failed),
         *_loops(found, loops),
-        *_amounts(found, amounts),
+        *_amounts(found, {name: most for name, most in amounts.items() if most is not None}),
     ]
     drawing = tree_lines(found)
     if wanted is not None and not matches(wanted, found, any_order=any_order):
@@ -127,8 +130,6 @@ def assert_run(  # noqa: PLR0913 - each is a question of its own
 
 def _way(route: Any) -> Sequence[str] | None:
     """A route in texts; Python's own ``...`` is one as well."""
-    if isinstance(route, str):
-        raise TypeError(f"route is a list of the names of nodes: [{route!r}] instead of {route!r}")
     return route and ["..." if name is ... else name for name in route]
 
 
@@ -168,11 +169,14 @@ def _route(run: SeenRun, wanted: Sequence[str]) -> Iterator[Problem]:
 
 
 def _along(wanted: Sequence[str], found: Sequence[str]) -> bool:
-    if not wanted:
-        return not found
-    if wanted[0] in _ANY:
-        return any(_along(wanted[1:], found[at:]) for at in range(len(found) + 1))
-    return bool(found) and fits(wanted[0], found[0]) and _along(wanted[1:], found[1:])
+    """Whether a route goes as expected, in a time that grows with the product of their lengths."""
+    reached = {0}  # how many nodes may have gone by
+    for name in wanted:
+        if name in _ANY:
+            reached = set(range(min(reached, default=len(found) + 1), len(found) + 1))
+        else:
+            reached = {at + 1 for at in reached if at < len(found) and fits(name, found[at])}
+    return len(found) in reached
 
 
 def _arrows(names: Sequence[str]) -> str:
