@@ -125,6 +125,9 @@ async def to_json(state: Any, agent: Any) -> Any:
     return await agents.RunState.from_json(agent, state.to_json())
 
 
+@pytest.mark.skipif(
+    not hasattr(agents, "RunState"), reason="before 0.8 no tool waits for an approval"
+)
 @pytest.mark.parametrize("kept", [as_it_is, to_json])
 @pytest.mark.parametrize("thread", [None, "t1"])
 @pytest.mark.parametrize("way", ["later", "stream"])
@@ -214,8 +217,8 @@ async def test_a_guardrail_of_a_tool(provider: FakeProvider) -> None:
         """Pay."""
         raise AssertionError(amount)
 
-    guardrails = [agents.tool_input_guardrail(cheap)]
-    paying = agents.function_tool(pay, tool_input_guardrails=guardrails)
+    paying = agents.function_tool(pay)
+    paying.tool_input_guardrails = [agents.tool_input_guardrail(cheap)]
     with watched() as recording:
         result = await asked("later", agent(tools=[paying]), "Pay!")
 
@@ -226,6 +229,9 @@ async def test_a_guardrail_of_a_tool(provider: FakeProvider) -> None:
     assert spans.of_kind("tool") == []
 
 
+@pytest.mark.skipif(
+    not hasattr(agents, "ModelRetrySettings"), reason="before 0.12 the SDK asks no model again"
+)
 @pytest.mark.parametrize("way", ["later", "stream"])
 async def test_the_sdk_asks_again(provider: FakeProvider, way: str) -> None:
     """Each further request is told on the turn, with what the one before it failed of."""

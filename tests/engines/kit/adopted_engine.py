@@ -10,6 +10,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any, Final
 
 from agent_scripts import Played, Stage, Words
@@ -186,6 +187,14 @@ def of_ours() -> int:
 
 def _is_ours(module: Any) -> bool:
     return isinstance(module, str) and module.startswith("flowspan.instrumentation")
+
+
+def is_in_this_version(target: str) -> bool:
+    """Whether the engine that is installed has the module in which a row has its first place."""
+    try:
+        return find_spec(target.partition(":")[0]) is not None
+    except ModuleNotFoundError:  # nor what it would be in
+        return False
 
 
 def without(integration: Integration, target: str) -> Integration:

@@ -5,6 +5,7 @@ The SDK's own traces, which are no spans of OpenTelemetry, go where they went.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ from flowspan.semconv import (
 
 _INTERNAL: Final = "agents.run_internal"
 _LOOP: Final = f"{_INTERNAL}.run_loop"
+_RUNNER: Final = "agents.run:AgentRunner"
+_IMPL: Final = "agents._run_impl"
+"""Before 0.8 turns are methods of the runner, and what they do is all in this module."""
+
 _TURNS: Final = f"{_INTERNAL}.turn_resolution"
 _PAUSE: Final = "NextStepInterruption"
 """The SDK's name for what waits until somebody approves of a tool."""
@@ -92,8 +97,24 @@ def _result(call: Call, result: Any) -> Any:
     return call.argument("streamed_result", 1) if result is None else result
 
 
+def _refused(call: Call, result: Any) -> str | None:
+    """Before 0.13 a streaming loop ends well where a guardrail refuses what the agent says.
+
+    The task of these guardrails knows, from which the program is told when it reads on.
+    """
+    task = getattr(_result(call, result), "_output_guardrails_task", None)
+    if task is None or not task.done() or task.cancelled() or task.exception() is None:
+        return None
+    return type(task.exception()).__name__
+
+
+def _waiting(result: Any) -> Any:
+    """What waits for somebody's approval, which no tool did before 0.8."""
+    return getattr(result, "interruptions", ())
+
+
 def _paused(call: Call, result: Any) -> Attributes:
-    return {INTERRUPTION: _PAUSE} if _result(call, result).interruptions else NOTHING
+    return {INTERRUPTION: _PAUSE} if _waiting(_result(call, result)) else NOTHING
 
 
 def _goes_on_as(call: Call, result: Any) -> Conversation | None:
@@ -101,7 +122,7 @@ def _goes_on_as(call: Call, result: Any) -> Conversation | None:
     result = _result(call, result)
     if _thread(call) is not None or result.final_output is not None:
         return None
-    last = _last_asked(result.raw_responses, result.interruptions)
+    last = _last_asked(result.raw_responses, _waiting(result))
     return None if last is None else Conversation(last, told=False)
 
 
@@ -112,21 +133,24 @@ _OF_RUNS: Final[dict[str, Any]] = {
     "conversation": _conversation,
     "conversed": _goes_on_as,
     "response": _paused,
+    "outcome": _refused,
 }
 
 # --- turns ----------------------------------------------------------------------------------------
 
 
 def _agent(call: Call) -> str | None:
-    bindings = call.argument("bindings", 1)
-    agent = call.argument("agent") if bindings is None else bindings.public_agent
+    """The agent itself before 0.14; since then it comes with what executes it."""
+    given = call.argument("bindings", 1) or call.argument("agent")
+    agent = getattr(given, "public_agent", given)
     return None if agent is None else str(agent.name)
 
 
 def _handed_over(call: Call, result: Any) -> Iterator[Event]:
     wanted = call.argument("run_handoffs")[0].handoff
+    giver = call.argument("public_agent") or call.argument("agent")
     route = {
-        ROUTE_FROM: call.argument("public_agent").name,
+        ROUTE_FROM: giver.name,
         ROUTE_TO: result.next_step.new_agent.name,
         ROUTE_ACTION: wanted.tool_name,
     }
@@ -139,10 +163,8 @@ def _asked_again(call: Call, decision: Any) -> Iterator[Event]:
         yield Event(EVENT_RETRY, {ATTEMPT: call.argument("attempt") + 1, ERROR_TYPE: failed})
 
 
-def _turn(target: str, *names: str, optional: bool = False) -> Patch:
-    return Patch(
-        target=target, names=names, label="turn", kind="agent", name=_agent, optional=optional
-    )
+def _turn(target: str, *names: str, **further: Any) -> Patch:
+    return Patch(target=target, names=names, label="turn", kind="agent", name=_agent, **further)
 
 
 # --- tools and guardrails -------------------------------------------------------------------------
@@ -151,18 +173,29 @@ _FAILED: Final = "openai-agents failed tool"
 
 
 def _tool(call: Call) -> str:
-    return str(call.kwargs["function_tool"].name)
+    tool = call.argument("function_tool") or call.argument("func_tool")
+    return str(tool.name)
 
 
 def _tool_request(call: Call) -> Attributes:
-    return {TOOL_CALL_ID: getattr(call.kwargs["context"], "tool_call_id", None)}
+    context = call.argument("context") or call.argument("tool_context")
+    return {TOOL_CALL_ID: getattr(context, "tool_call_id", None)}
+
+
+def _note(call: Call, error: BaseException | None) -> Attributes:
+    """The model is told what a tool raised, and goes on: the tool has failed all the same."""
+    if error is not None and call.enclosing is not None and call.enclosing.kind == "tool":
+        call.enclosing.notes.setdefault(_FAILED, type(error).__name__)
+    return NOTHING
 
 
 def _note_failure(call: Call) -> Attributes:
-    """The model is told what a tool raised, and goes on: the tool has failed all the same."""
-    if call.enclosing is not None and call.enclosing.kind == "tool":
-        call.enclosing.notes[_FAILED] = type(call.argument("error")).__name__
-    return NOTHING
+    return _note(call, call.argument("error"))
+
+
+def _note_handled(call: Call) -> Attributes:
+    """Before 0.11 a tool's error is told to nobody but the SDK's own span, while it is handled."""
+    return _note(call, sys.exception())
 
 
 def _tool_outcome(call: Call, result: Any) -> str | None:
@@ -207,24 +240,54 @@ def _tripped(_call: Call, result: Any) -> str | None:
 
 INTEGRATION: Final = Integration(
     "openai-agents",
-    requires="openai-agents>=0.24",
+    requires="openai-agents>=0.5,!=0.8.*",
     engine="openai-agents",
     patches=(
         Patch(target="agents.run:AgentRunner.run", **_OF_RUNS),
-        Patch(target=f"{_LOOP}:start_streaming", names=("agents.run:start_streaming",), **_OF_RUNS),
-        _turn(f"{_LOOP}:run_single_turn", "agents.run:run_single_turn"),
-        _turn(f"{_LOOP}:run_single_turn_streamed", "agents.run:run_single_turn_streamed"),
+        Patch(
+            target=f"{_LOOP}:start_streaming",
+            moved=(f"{_RUNNER}._start_streaming",),
+            names=("agents.run:start_streaming",),
+            **_OF_RUNS,
+        ),
+        _turn(
+            f"{_LOOP}:run_single_turn",
+            "agents.run:run_single_turn",
+            moved=(f"{_RUNNER}._run_single_turn",),
+        ),
+        _turn(
+            f"{_LOOP}:run_single_turn_streamed",
+            "agents.run:run_single_turn_streamed",
+            moved=(f"{_RUNNER}._run_single_turn_streamed",),
+        ),
         _turn(
             f"{_TURNS}:resolve_interrupted_turn",
             f"{_LOOP}:resolve_interrupted_turn",
             "agents.run:resolve_interrupted_turn",
+            optional=True,  # since 0.8
         ),
-        Patch(target=f"{_TURNS}:execute_handoffs", label="handoff", after=_handed_over),
-        Patch(target=f"{_INTERNAL}.model_retry:_evaluate_retry", label="retry", after=_asked_again),
+        Patch(
+            target=f"{_TURNS}:execute_handoffs",
+            moved=(f"{_IMPL}:RunImpl.execute_handoffs",),
+            label="handoff",
+            after=_handed_over,
+        ),
+        Patch(
+            target=f"{_INTERNAL}.model_retry:_evaluate_retry",
+            label="retry",
+            after=_asked_again,
+            optional=True,  # since 0.12
+        ),
         Patch(
             target="agents.tool:_invoke_function_tool_with_metadata",
-            moved=("agents.tool:invoke_function_tool",),
-            names=(f"{_INTERNAL}.tool_execution:_invoke_function_tool_with_metadata",),
+            moved=(
+                "agents.tool:invoke_function_tool",
+                f"{_IMPL}:RunImpl._execute_tool_with_hooks",
+            ),
+            names=(
+                f"{_INTERNAL}.tool_execution:_invoke_function_tool_with_metadata",
+                f"{_INTERNAL}.tool_execution:invoke_function_tool",
+            ),
             label="tool",
             kind="tool",
             name=_tool,
@@ -237,23 +300,32 @@ INTEGRATION: Final = Integration(
             label="failed tool",
             request=_note_failure,
             detail="normal",
+            optional=True,  # since 0.11
+        ),
+        Patch(
+            target="agents.util._error_tracing:attach_error_to_current_span",
+            label="failed tool",
+            request=_note_handled,
+            detail="normal",
         ),
         *(
             Patch(
                 target=f"{_INTERNAL}.tool_actions:{action}.execute",
+                moved=(f"{_IMPL}:{action}.execute",),
                 label="tool",
                 kind="tool",
                 name=_action_tool,
                 request=_action_request,
                 keep=_was_done,
                 detail="normal",
+                optional=not always,
             )
-            for action in (
-                "CustomToolAction",
-                "LocalShellAction",
-                "ShellAction",
-                "ApplyPatchAction",
-                "ComputerAction",
+            for action, always in (
+                ("CustomToolAction", False),  # since 0.14
+                ("LocalShellAction", True),
+                ("ShellAction", False),  # since 0.5.1, as the next one
+                ("ApplyPatchAction", False),
+                ("ComputerAction", True),
             )
         ),
         *(
