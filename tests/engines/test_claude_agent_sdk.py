@@ -109,6 +109,17 @@ async def test_the_first_chunk_is_the_first_answer(
     assert told == ["llm"]
 
 
+async def test_nothing_of_what_is_said_is_recorded_unless_that_is_wanted(
+    provider: FakeProvider, recording: Recording, options: dict[str, Any]
+) -> None:
+    provider.reply(SAY)
+
+    await ask(options, "What is a secret?")
+
+    told = [str(value) for span in recording.spans for value in attributes(span).values()]
+    assert not any("secret" in value or "honey" in value for value in told)
+
+
 async def test_agents_inside_the_agent_are_charged(
     provider: FakeProvider, recording: Recording, options: dict[str, Any]
 ) -> None:

@@ -14,6 +14,7 @@ import claude_code
 import codex
 import pytest
 from pflow_kit import (
+    ALL,
     SLOW,
     ask,
     asked_provider,  # noqa: F401 - a fixture
@@ -23,7 +24,7 @@ from pflow_kit import (
     workflow,
 )
 from phases import known
-from traces import broken
+from traces import broken, threaded
 
 from flowspan import semconv
 from flowspan.testing import FakeProvider, Fault, Recording, Reply, ToolCall
@@ -105,6 +106,21 @@ def test_an_agent_is_inside_its_node_with_all_that_it_used(
     session = claude_code.SESSION if backend == "claude" else codex.SESSION
     asked = recording.spans.one(f"invoke_agent {backend}")
     assert known(asked)[semconv.CONVERSATION_ID] == session
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_an_agent_is_asked_and_says_is_recorded_where_that_is_wanted(
+    backend: str, provider: FakeProvider
+) -> None:
+    """Its first prompt and its last answer: what was between them, it keeps to itself."""
+    provider.reply(LOOK, SAY)
+
+    with threaded(*ALL, content="full") as recording:
+        run(workflow(agent("look", backend)))
+
+    call = known(recording.spans.one(f"chat {MODEL[backend]}"))
+    assert "What is in the jar?" in call[semconv.INPUT_MESSAGES]
+    assert "honey" in call[semconv.OUTPUT_MESSAGES]
 
 
 @pytest.mark.skipif(not HAS_BACKENDS, reason="this version asks no agent again")

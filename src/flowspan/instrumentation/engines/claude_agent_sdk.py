@@ -21,6 +21,7 @@ from flowspan.instrumentation.integration import (
     Attributes,
     ByIdentity,
     Call,
+    Content,
     Conversation,
     Integration,
     Patch,
@@ -136,6 +137,18 @@ def _response(_call: Call, messages: _Messages) -> Attributes:
     }
 
 
+def _content(call: Call, messages: _Messages | None) -> Content:
+    """The prompt, where it is a text, and the last answer."""
+    if messages is None:
+        return Content(input=_message("user", call.argument("prompt", 0)))
+    return Content(output=_message("assistant", getattr(messages.last, "result", None)))
+
+
+def _message(role: str, text: Any) -> Any:
+    parts = [{"type": "text", "content": text}]
+    return [{"role": role, "parts": parts}] if isinstance(text, str) else None
+
+
 def _own_price(used: _Used) -> float | None:
     """What the agent believes that it cost, which it says of each model."""
     known = [counts[_DOLLARS] for counts in used.values()]
@@ -188,6 +201,7 @@ def _rows(target: str) -> tuple[Patch, ...]:
             response=_response,
             usage=_usage,
             tools=lambda _call, messages: messages.tools,
+            content=_content,
             outcome=_failed,
             join=_Messages,
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from flowspan.instrumentation.integration import Attributes, Call, Patch, ToolRequest
+from flowspan.instrumentation.integration import Attributes, Call, Content, Patch, ToolRequest
 from flowspan.semconv import CONVERSATION_ID, PROVIDER_NAME
 from flowspan.usage import Usage
 
@@ -53,6 +53,17 @@ def _usage(_call: Call, result: Any) -> Usage | None:
     )
 
 
+def _content(call: Call, result: Any) -> Content:
+    """The prompt, and the last answer."""
+    if result is None:
+        return Content(input=_message("user", call.argument("prompt", 0)))
+    return Content(output=_message("assistant", result.result_text))
+
+
+def _message(role: str, text: str) -> Any:
+    return [{"role": role, "parts": [{"type": "text", "content": text}]}]
+
+
 def _tools(_call: Call, result: Any) -> Iterable[ToolRequest]:
     """Commands, which are texts of the model's: all are of one tool."""
     return [ToolRequest(_COMMAND) for _ in result.tool_uses]
@@ -68,6 +79,7 @@ PATCHES: Final = (
         response=_response,
         usage=_usage,
         tools=_tools,
+        content=_content,
         optional=True,
     ),
     Patch(
