@@ -12,7 +12,7 @@ import pytest
 from span_kit import attributes, events
 
 import flowspan
-from flowspan import semconv
+from flowspan import safety, semconv
 from flowspan.testing import Recording, record
 
 
@@ -251,6 +251,49 @@ def test_while_flowspan_is_off_the_span_takes_everything() -> None:
         flowspan.current().event("x")
 
     assert isinstance(span, flowspan.Handle)
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda span: span.describe(3),
+        lambda span: span.describe(["topic"]),
+        lambda span: span.event("x", "y"),
+        lambda span: span.prompt("p", candidates=3),
+        lambda span: span.describe({3: object()}, topic=object()),
+        lambda span: span.route(object(), action=object()),
+        lambda span: span.state(object(), object()),
+        lambda span: span.event(None),
+    ],
+)
+def test_what_a_span_cannot_be_told_does_not_reach_the_program(
+    say: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with flowspan.run("off") as span:
+        say(span)
+    with record(strict=False) as recording, flowspan.run("on") as span:
+        say(span)
+        span.describe(after=1)
+
+    assert attributes(recording.spans.one("invoke_workflow on"))["after"] == 1
+    assert len(caplog.messages) <= 1
+
+
+def test_what_is_no_dict_is_said_by_a_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    safety.reset()
+    wrong: Any = ["topic"]
+    with record(strict=False), flowspan.run("on") as span:
+        span.describe(wrong)
+
+    assert "describe was given ['topic']: expected a dict of names and values" in caplog.text
+
+
+def test_names_of_python_s_own_may_be_attributes(recording: Recording) -> None:
+    with flowspan.run("all", self=1, target=2, function=3), flowspan.prompt("p"):
+        pass
+
+    found = attributes(recording.spans.one("invoke_workflow all"))
+    assert [found[name] for name in ("self", "target", "function")] == [1, 2, 3]
 
 
 def test_what_cannot_be_understood_inside_a_block_does_not_reach_the_program() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import copy
 import multiprocessing
 import os
 import pickle
@@ -10,8 +12,10 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
+from span_kit import attributes
 
 import flowspan
 from flowspan.instrumentation.decorators import live
@@ -66,9 +70,28 @@ def test_a_spawned_child_finds_them_by_name_and_is_off(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("4 (4, 6)\n", "")
 
 
-def test_marks_and_handles_do_not_travel_but_functions_do() -> None:
+def test_functions_travel_by_their_name() -> None:
     assert pickle.loads(pickle.dumps(act)) is act
     assert pickle.loads(pickle.dumps(wait)) is wait
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_a_state_that_holds_marks_and_spans_is_copied_and_pickled(*, on: bool) -> None:
+    """As engines do with the states and nodes of a program; the span itself stays where it is."""
+    mark = flowspan.node("outline", topic="tea", id="k", attributes={"a.b": 1})
+    with record() if on else contextlib.nullcontext(), flowspan.run("all") as span:
+        state: dict[str, Any] = {"mark": mark, "span": span, "current": flowspan.current()}
+        for one in (copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
+            with one["mark"] as inner:
+                inner.describe(here=True)
+            one["span"].describe(there=True)
+            one["current"].event("x")
+
+    again = pickle.loads(pickle.dumps(mark))
+    with record() as recording, again:
+        pass
+    found = attributes(recording.spans.one("run_step outline"))
+    assert [found["topic"], found["a.b"], found["flowspan.node.id"]] == ["tea", 1, "k"]
 
 
 PROGRAM = """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan import semconv
 from flowspan.instrumentation.decorators.live import connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from flowspan.instrumentation.frame import CallFrame
 
 
@@ -84,12 +83,12 @@ class _Open(Handle):
         self._frame = frame
 
     def describe(self, attributes: Mapping[str, Any] | None = None, /, **values: Any) -> None:
-        self._frame.describe({**(attributes or {}), **values})
+        _guarded("describe", lambda: self._frame.describe(_named("describe", attributes, values)))
 
     def event(
         self, name: str, attributes: Mapping[str, Any] | None = None, /, **values: Any
     ) -> None:
-        self._frame.event(name, {**(attributes or {}), **values})
+        _guarded("event", lambda: self._frame.event(name, _named("event", attributes, values)))
 
     def route(self, to: str, *, action: str | None = None) -> None:
         known = {
@@ -97,7 +96,7 @@ class _Open(Handle):
             semconv.ROUTE_TO: to,
             semconv.ROUTE_ACTION: action,
         }
-        self._frame.event(semconv.EVENT_ROUTE_TAKEN, known)
+        _guarded("route", self._frame.event, semconv.EVENT_ROUTE_TAKEN, known)
 
     def state(self, before: str | None, after: str, *, cause: str | None = None) -> None:
         known = {
@@ -106,7 +105,7 @@ class _Open(Handle):
             semconv.STATE_CAUSE: cause,
             semconv.NODE_ID: self._frame.attributes.get(semconv.NODE_ID),
         }
-        self._frame.event(semconv.EVENT_STATE_TRANSITION, known)
+        _guarded("state", self._frame.event, semconv.EVENT_STATE_TRANSITION, known)
 
     def prompt(
         self,
@@ -120,9 +119,36 @@ class _Open(Handle):
             semconv.PROMPT_NAME: name,
             semconv.PROMPT_VERSION: version,
             semconv.PROMPT_REASON: reason,
-            semconv.PROMPT_CANDIDATES: list(candidates) or None,
+            semconv.PROMPT_CANDIDATES: _guarded("prompt", list, candidates) or None,
         }
-        self._frame.event(semconv.EVENT_PROMPT_SELECTED, known)
+        _guarded("prompt", self._frame.event, semconv.EVENT_PROMPT_SELECTED, known)
+
+    # A state that has a handle in it can be copied and pickled, as while flowspan is off.
+
+    def __copy__(self) -> _Open:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> _Open:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Handle, ()  # the span stays where it is
+
+
+def _guarded(word: str, function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return function(*args)
+    except Exception as error:  # noqa: BLE001 - the guard: what is told is not the program's affair
+        from flowspan.safety import swallow  # noqa: PLC0415 - not before flowspan is on
+
+        swallow(f"{word} of a span", error)
+        return None
+
+
+def _named(word: str, attributes: Any, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    if attributes is not None and not isinstance(attributes, Mapping):
+        raise TypeError(f"{word} was given {attributes!r:.60}: expected a dict of names and values")
+    return {**(attributes or {}), **values}
 
 
 NOTHING: Final = Handle()

@@ -32,6 +32,19 @@ class Mark:
     method: str | tuple[str, ...] | None
     _blocks: list[Block] | None
 
+    # One mark serves all that use it, copies too; what is pickled says the same as it.
+
+    def __copy__(self) -> Mark:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Mark:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        attributes = self.attributes
+        said = self.kind, self.name, None if attributes is None else dict(attributes)
+        return _said_again, (*said, dict(self.values), dict(self.options), self.method)
+
     def __call__(self, target: _Target, /) -> _Target:
         """Decorate a function, a method or a class."""
         from flowspan.instrumentation.decorators.targets import (  # noqa: PLC0415 - blocks need it not
@@ -85,3 +98,11 @@ class Mark:
     def shown(self) -> str:
         """As the program wrote it, for sentences about it."""
         return f"flowspan.{self.kind}" + ("" if self.name is None else f"({self.name!r})")
+
+
+def _said_again(*said: Any) -> Mark:
+    """A mark that was pickled."""
+    mark = Mark()
+    mark.kind, mark.name, mark.attributes, mark.values, mark.options, mark.method = said
+    mark._blocks = None  # noqa: SLF001 - as in roles
+    return mark

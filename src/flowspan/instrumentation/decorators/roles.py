@@ -40,6 +40,7 @@ class Role:
     @overload
     def __call__(
         self,
+        /,
         name: str | None = None,
         *,
         attributes: Mapping[str, Any] | None = None,
@@ -57,6 +58,7 @@ class Role:
 
     def __call__(  # noqa: PLR0913 - each is a word of its own
         self,
+        /,
         name: Any = None,
         *,
         attributes: Mapping[str, Any] | None = None,
@@ -128,6 +130,7 @@ class PromptRole:
     @overload
     def __call__(
         self,
+        /,
         name: str | None = None,
         *,
         version: Any = None,
@@ -141,6 +144,7 @@ class PromptRole:
 
     def __call__(
         self,
+        /,
         name: Any = None,
         *,
         version: Any = None,
