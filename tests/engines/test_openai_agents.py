@@ -11,6 +11,7 @@ import pytest
 from adopted import Watched, watched
 from adopted_asked import Asked
 from adopted_engine import Engine
+from adopted_programs import loop_of_the_thread
 from agent_scripts import FIRST, HELPER, SECOND, Played, Stage, Words
 from traces import attributes, broken, events
 
@@ -51,7 +52,8 @@ class OpenaiAgents(Engine):
         return first
 
     def sync(self, agents_: Any, task: str) -> Any:
-        return agents.Runner.run_sync(agents_, task).final_output
+        with loop_of_the_thread():
+            return agents.Runner.run_sync(agents_, task).final_output
 
     async def later(self, agents_: Any, task: str) -> Any:
         return (await agents.Runner.run(agents_, task)).final_output

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, Final, NamedTuple
+
+from packaging.version import Version
 
 QUESTION: Final = "What will the weather be in Oslo?"
 
@@ -57,9 +62,25 @@ def _desk() -> Any:
     return _example("openai_agents").desk()
 
 
+@contextmanager
+def loop_of_the_thread() -> Iterator[None]:
+    """Before 0.5 ``run_sync`` wants a loop that the program has set; later it needs none."""
+    if Version(version("openai-agents")) >= Version("0.5"):
+        yield
+        return
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
 def openai_agents_sync() -> Any:
     runner = import_module("agents").Runner
-    return runner.run_sync(_desk(), QUESTION).final_output
+    with loop_of_the_thread():
+        return runner.run_sync(_desk(), QUESTION).final_output
 
 
 async def openai_agents_async() -> Any:

@@ -240,7 +240,7 @@ def _tripped(_call: Call, result: Any) -> str | None:
 
 INTEGRATION: Final = Integration(
     "openai-agents",
-    requires="openai-agents>=0.5,!=0.8.*",
+    requires="openai-agents>=0.3.3,!=0.8.*",
     engine="openai-agents",
     patches=(
         Patch(target="agents.run:AgentRunner.run", **_OF_RUNS),
