@@ -129,6 +129,25 @@ def test_a_coroutine_that_is_closed_before_it_began_is_not_warned_of(
         gc.collect()
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_so_it_is_where_the_garbage_collector_finds_it(toy: ModuleType, *, closed: bool) -> None:
+    """Which finalises what it has found in the order in which it was made; closed, it is silent."""
+    vars(toy).update(needs_one=needs_one)
+    gc.collect()
+    with record(seen("needs_one")), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        circle: list[Any] = [toy.needs_one(1)]
+        if closed:
+            circle[0].close()
+        circle.append(circle)
+        del circle
+        gc.collect()
+
+    assert [str(warning.message) for warning in caught] == (
+        [] if closed else ["coroutine 'needs_one' was never awaited"]
+    )
+
+
 def test_a_call_whose_coroutine_is_never_awaited_ends_all_the_same(toy: ModuleType) -> None:
     vars(toy).update(f=checked(needs_one))
     with record(seen("f")) as recording:

@@ -700,7 +700,7 @@ def test_calls_end_also_where_the_stack_is_full(toy: ModuleType) -> None:
             machine.start_span = functools.partial(counted, machine.start_span)
             with pytest.raises((LookupError, RecursionError)):
                 engine.run(1)
-            for _ in range(5):  # a busy machine takes its time
+            for _ in range(100):  # a busy machine takes its time
                 streams.settle()
                 if len(recording.spans) == len(began):
                     break

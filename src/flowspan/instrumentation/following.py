@@ -31,19 +31,29 @@ if TYPE_CHECKING:
     Begin = Callable[[], Seen | None]
 
 
-class _Pending:
+class Pending:
     """A coroutine or generator that has not begun, and perhaps never will.
 
     A coroutine that is never awaited is Python's to warn of, once: of the outer one, which has the
     inner one's name.  The inner one is closed without a word.
+
+    Where it can be, it is made before the inner one: of what the garbage collector finds at once,
+    the oldest is finalised first.
     """
 
     __slots__ = ("_begin", "_inner", "_waiting")
 
-    def __init__(self, inner: Any, begin: Begin, waiting: Observation | None = None) -> None:
+    def __init__(self) -> None:
+        self._inner: Any = None
+        self._begin: Begin = _left_alone
+        self._waiting: Observation | None = None
+
+    def of(self, inner: Any, begin: Begin, waiting: Observation | None = None) -> Pending:
+        """Take what is pending, and what starts seeing it."""
         self._inner = inner
         self._begin = begin
         self._waiting = waiting
+        return self
 
     def begun(self) -> tuple[Any, Seen | None]:
         """The original, to be driven now, and its invocation; no original where it is replayed.
@@ -75,15 +85,20 @@ class _Pending:
             streams.end_later(self._waiting.dropped)
 
 
-def lazily(inner: Any, begin: Begin) -> Any:
+def _left_alone() -> None:
+    return None
+
+
+def lazily(inner: Any, begin: Begin, pending: Pending) -> Any:
     """What the program gets in place of a coroutine or generator that begins a call when it runs.
 
     Args:
         inner: The original; anything else is given back as it is.
         begin: Starts seeing the call.
+        pending: Made before the original.
     """
     driver = _driver(inner)
-    return inner if driver is None else _like(inner, driver(_Pending(inner, begin)))
+    return inner if driver is None else _like(inner, driver(pending.of(inner, begin)))
 
 
 def finished(seen: Seen, result: Any) -> Any:
@@ -108,7 +123,7 @@ def _followed(seen: Seen, result: Any) -> Any:
         return result
     if driver is not None:
         waiting = streams.follow(seen, waiting=driver is _awaited)
-        return _like(result, driver(_Pending(result, lambda: seen, waiting)))
+        return _like(result, driver(Pending().of(result, lambda: seen, waiting)))
     if type(result) not in _FUTURES or not guarded("future", _when_done, seen, result):
         completed(seen, result)
     return result
@@ -134,7 +149,7 @@ def _like(inner: Any, outer: Any) -> Any:
 # --- coroutines and futures -------------------------------------------------------------------
 
 
-async def _awaited(pending: _Pending) -> Any:
+async def _awaited(pending: Pending) -> Any:
     inner, seen = pending.begun()
     if seen is None:
         return await inner
@@ -175,7 +190,7 @@ def _done(observation: Observation, future: Any) -> None:
 # --- generators -------------------------------------------------------------------------------
 
 
-def _steps(pending: _Pending) -> Generator[Any, Any, Any]:
+def _steps(pending: Pending) -> Generator[Any, Any, Any]:
     inner, seen = pending.begun()
     if seen is None:
         return (yield from inner)
@@ -209,11 +224,11 @@ def _steps(pending: _Pending) -> Generator[Any, Any, Any]:
 
 
 @types.coroutine
-def _awaitable_steps(pending: _Pending) -> Generator[Any, Any, Any]:
+def _awaitable_steps(pending: Pending) -> Generator[Any, Any, Any]:
     return (yield from _steps(pending))
 
 
-async def _async_steps(pending: _Pending) -> AsyncGenerator[Any, Any]:
+async def _async_steps(pending: Pending) -> AsyncGenerator[Any, Any]:
     inner, seen = pending.begun()
     if seen is not None and inner is None:
         async for answer in _each(replayed(seen)):
@@ -309,14 +324,14 @@ async def _each(answer: Any) -> AsyncGenerator[Any, None]:
             yield part
 
 
-def _driver(result: Any) -> Callable[[_Pending], Any] | None:
+def _driver(result: Any) -> Callable[[Pending], Any] | None:
     driver = _DRIVERS.get(type(result))
     if driver is _steps and result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
         return _awaitable_steps
     return driver
 
 
-_DRIVERS: dict[type, Callable[[_Pending], Any]] = {
+_DRIVERS: dict[type, Callable[[Pending], Any]] = {
     types.CoroutineType: _awaited,
     types.GeneratorType: _steps,
     types.AsyncGeneratorType: _async_steps,

@@ -13,7 +13,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from flowspan.instrumentation import managers, stream_wrappers, streams, taking
-from flowspan.instrumentation.following import finished, lazily
+from flowspan.instrumentation.following import Pending, finished, lazily
 from flowspan.instrumentation.integration import Call
 from flowspan.instrumentation.opening import begin, failed, meant, replayed
 from flowspan.instrumentation.wrapped import Wrapped
@@ -91,10 +91,14 @@ def lazy(site: Site) -> Wrapper:
     def call(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
+        if not (site.active and site.machine.active):
+            return wrapped(*args, **kwargs)
+        pending = Pending()
         inner = wrapped(*args, **kwargs)
-        if not (site.active and site.machine.active) or not meant(site, instance, args, kwargs):
+        if not meant(site, instance, args, kwargs):
             return inner
-        return lazily(inner, functools.partial(begin, site, wrapped, instance, args, kwargs, True))
+        seen = functools.partial(begin, site, wrapped, instance, args, kwargs, True)
+        return lazily(inner, seen, pending)
 
     return call
 
