@@ -96,3 +96,30 @@ def test_user_folder_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
 
     assert interpreter.has_flowspan(python)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "switch"),
+    [
+        (["-E", "x.py"], "-E"),
+        (["-sE", "x.py"], "-E"),
+        (["-u", "-I", "-m", "x"], "-I"),
+        (["-X", "dev", "-S", "x.py"], "-S"),
+        (["-Xdev", "-W", "error", "-uS", "-"], "-S"),
+        (["--check-hash-based-pycs", "always", "-E"], "-E"),
+        (["x.py", "-E"], None),
+        (["-m", "x", "-I"], None),
+        (["-mx", "-I"], None),
+        (["-c", "pass", "-S"], None),
+        (["-W", "-E", "x.py"], None),
+        (["-OEm", "x"], "-E"),
+        (["-", "-E"], None),
+        (["--version"], None),
+        (["-c\nE"], None),
+        ([], None),
+    ],
+)
+def test_a_switch_that_keeps_flowspan_away(arguments: list[str], switch: str | None) -> None:
+    """Of Python itself, and not of the program that it runs."""
+    assert interpreter.blinding_switch(["/bin/python3", *arguments]) == switch
+    assert interpreter.blinding_switch(["/bin/tool", *arguments]) is None

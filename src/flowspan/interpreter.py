@@ -17,6 +17,14 @@ _DIRECT: Final = re.compile(rb"#!\s*(\S+)")
 _BY_SHELL: Final = re.compile(rb"'''exec'\s+\"?([^\"\n]+?)\"?\s+\"\$0\"")
 """How installers write the first lines of a script whose interpreter's path is too long."""
 
+_SHORT: Final = re.compile(r"-([^cmXW]*)([cmXW]?)(.*)", re.DOTALL)
+"""Switches in one word, and the one at their end that takes a value."""
+_LONG_WITH_VALUE: Final = "--check-hash-based-pycs"
+_ENDS: Final = frozenset({"-", "--"})
+_PROGRAM: Final = frozenset({"c", "m"})
+_BLINDING: Final = frozenset("EIS")
+"""No variables of the environment, neither these nor the user's folder, no ``sitecustomize``."""
+
 _QUESTION: Final = (
     "import sys, importlib.util as u; sys.exit(3 if u.find_spec('flowspan') is None else 0)"
 )
@@ -49,6 +57,35 @@ def of_command(command: Sequence[str]) -> Path | None:
         return None
     found = shutil.which(str(interpreter))
     return None if found is None else Path(found)
+
+
+def blinding_switch(command: Sequence[str]) -> str | None:
+    """The switch of a command by which Python does not look for what starts flowspan.
+
+    Args:
+        command: As ``launcher.resolve`` returned it.
+
+    Returns:
+        ``-E``, ``-I`` or ``-S``; ``None`` where there is none, or the program is not Python.
+    """
+    if not _NAME.fullmatch(Path(command[0]).name):
+        return None
+    arguments = iter(command[1:])
+    for argument in arguments:
+        if argument == _LONG_WITH_VALUE:
+            next(arguments, None)
+        elif argument in _ENDS or not argument.startswith("-"):
+            return None
+        elif not argument.startswith("--"):
+            switches, value, rest = _SHORT.fullmatch(argument).groups()  # type: ignore[union-attr]
+            found = next((switch for switch in switches if switch in _BLINDING), None)
+            if found is not None:
+                return f"-{found}"
+            if value in _PROGRAM:
+                return None
+            if value and not rest:
+                next(arguments, None)
+    return None
 
 
 def is_ours(interpreter: Path) -> bool:

@@ -86,6 +86,14 @@ def test_command_of_this_python(cli: Any, tmp_path: Path) -> None:
     assert cli("doctor", "--", script, "--json").code == 0
 
 
+def test_command_that_keeps_flowspan_away(cli: Any) -> None:
+    """The switch is the reason for everything else."""
+    answer = cli("doctor", "--", sys.executable, "-E", "app.py")
+
+    assert answer.code == 1
+    assert "-E keeps Python from what starts it" in answer.out
+
+
 def test_command_of_another_python(cli: Any, bare: Path) -> None:
     """Flowspan that is not installed where a command runs is the reason for everything else."""
     answer = cli("doctor", "--", bare, "app.py")

@@ -353,6 +353,19 @@ def test_console_script(folder: Path) -> None:
     assert " ✓ story ok" in started.err
 
 
+def test_a_switch_that_keeps_flowspan_away_is_named(folder: Path) -> None:
+    """And the program runs as ever."""
+    (folder / "app.py").write_text("import sys; print(sys.flags.isolated)")
+
+    started = Started(folder, ["--store", "runs", sys.executable, "-I", "app.py"])
+
+    assert started.out == "1\n"
+    assert started.err == (
+        "flowspan: nothing will be recorded, because -I keeps Python from what starts flowspan: "
+        "leave it out\n"
+    )
+
+
 def test_python_without_flowspan(folder: Path, tmp_path: Path) -> None:
     """A Python that flowspan is not installed for is named, and the program runs as ever."""
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")

@@ -25,8 +25,11 @@ def doctor(ctx: click.Context, *, command: tuple[str, ...], as_json: bool) -> No
     `flowspan` itself is installed in. The exit code is 0 if all is well and 1 if there is something
     to fix.
     """
-    python = interpreter.of_command(launcher.resolve(command)) if command else None
-    if python is not None and not interpreter.is_ours(python):
+    program = launcher.resolve(command) if command else []
+    python = interpreter.of_command(program) if program else None
+    if program and (switch := interpreter.blinding_switch(program)) is not None:
+        sections = [Section("start", [_blind(switch)])]
+    elif python is not None and not interpreter.is_ours(python):
         if interpreter.has_flowspan(python):
             ctx.exit(_elsewhere(python, as_json=as_json))
         sections = [Section("start", [_absent(python)])]
@@ -38,6 +41,11 @@ def doctor(ctx: click.Context, *, command: tuple[str, ...], as_json: bool) -> No
 def _elsewhere(python: Path, *, as_json: bool) -> int:
     command = [str(python), "-m", "flowspan", "doctor", *(["--json"] if as_json else [])]
     return subprocess.call(command)  # noqa: S603 - the Python that the user's command names
+
+
+def _blind(switch: str) -> Finding:
+    text = f"is not started, because {switch} keeps Python from what starts it"
+    return Finding("problem", "flowspan", text, f"leave {switch} out", {"switch": switch})
 
 
 def _absent(python: Path) -> Finding:

@@ -28,6 +28,11 @@ _NOT_THERE: Final = (
     "which runs this command: install it there, or run the command with {ours}"
 )
 
+_BLIND: Final = (
+    "flowspan: nothing will be recorded, because {switch} keeps Python from what starts flowspan: "
+    "leave it out"
+)
+
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True)
 
 
@@ -68,6 +73,9 @@ def run(
     python = interpreter.of_command(program)
     if python is not None and not interpreter.has_flowspan(python):
         click.echo(_NOT_THERE.format(python=python, ours=sys.executable), err=True)
+        ctx.exit(launcher.run(program, launcher.without_hook(os.environ)))
+    if (switch := interpreter.blinding_switch(program)) is not None:
+        click.echo(_BLIND.format(switch=switch), err=True)
         ctx.exit(launcher.run(program, launcher.without_hook(os.environ)))
     if no_summary:
         ctx.exit(launcher.replace(program, environ))
