@@ -251,6 +251,41 @@ def test_a_draft_is_a_map_whose_every_row_matches(
     assert problems(check(file)) == []
 
 
+ODD = """
+from typing import Protocol
+from unittest.mock import call
+
+class Meta(type):
+    def run(cls): ...
+
+class Works(Protocol):
+    name: str
+
+    def run(self): ...
+
+class Agent(metaclass=Meta):
+    def run(self, task): ...
+
+class Engine(Works):
+    def run(self, topic): ...
+
+def circle(): ...
+circle.__wrapped__ = circle
+
+def search_pages(query): ...
+"""
+
+
+def test_what_answers_strangely_costs_the_others_nothing(program: Path) -> None:
+    """Protocols refuse to be asked for subclasses, ``type`` has no annotations, a mock has all."""
+    (program / "odd.py").write_text(ODD)
+
+    targets = {row["target"] for row in tomllib.loads(draft(["odd"]))["rows"]}
+
+    assert "odd:Agent.run" in targets
+    assert not any("circle" in target or "call" in target for target in targets)
+
+
 def test_modules_that_cannot_be_imported_are_said_in_the_draft(program: Path) -> None:
     (program / "broken.py").write_text("1 / 0")
 

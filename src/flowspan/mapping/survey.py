@@ -101,7 +101,7 @@ class _Looker:
         return sum(
             1
             for one in self._classes
-            if one is not owner and issubclass(one, owner) and name in vars(one)
+            if one is not owner and owner in one.__mro__ and name in vars(one)
         )
 
     def _overrides(self, owner: type, name: str) -> bool:
@@ -121,11 +121,12 @@ class _Looker:
 
 
 def _function(found: Any) -> FunctionType | None:
-    function = (
-        inspect.unwrap(getattr(found, "__func__", found))
-        if callable(found) or isinstance(found, staticmethod | classmethod)
-        else None
-    )
+    if not callable(found) and not isinstance(found, staticmethod | classmethod):
+        return None
+    try:
+        function = inspect.unwrap(getattr(found, "__func__", found))
+    except ValueError:  # it wraps itself, or answers to every name
+        return None
     return function if isinstance(function, FunctionType) else None
 
 
@@ -157,7 +158,8 @@ def _attributes(owner: type) -> list[str]:
     """The attributes that objects of a class have, as far as its definition tells."""
     found: list[str] = []
     for one in reversed(owner.__mro__[:-1]):
-        found += vars(one).get("__annotations__", {})
+        annotated = vars(one).get("__annotations__")
+        found += annotated if isinstance(annotated, dict) else ()  # ``type`` has a descriptor there
         found += [name for name, value in vars(one).items() if isinstance(value, _PLAIN)]
         first = _function(vars(one).get("__init__"))
         found += [] if first is None else _assigned(first)
