@@ -73,6 +73,17 @@ def known(recording: Recording, name: str) -> dict[str, Any]:
     return dict(recording.spans.one(name).attributes or {})
 
 
+def test_an_agent_of_others_that_only_its_name_tells_of(recording: Recording) -> None:
+    """As in ADK before 1.15."""
+    tracer = recording.tracer_provider.get_tracer(SCOPE)
+    with guest(recording, None), tracer.start_as_current_span("agent_run [bob the builder]"):
+        pass
+
+    told = known(recording, "agent_run [bob the builder]")
+    assert told[semconv.KIND] == "agent"
+    assert told[semconv.AGENT_NAME] == "bob the builder"
+
+
 def test_a_workflow_of_others_is_a_run(recording: Recording) -> None:
     """It has the run's kind, identity, engine and roll-ups, and everything inside is of it."""
     with guest(recording, "invoke_workflow", workflow="weather") as span:

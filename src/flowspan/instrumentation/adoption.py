@@ -27,8 +27,8 @@ from flowspan.instrumentation import accounting, counted, failures
 from flowspan.instrumentation.dialects import (
     Reading,
     may_be_model_call,
-    operation_of,
     recognise,
+    said_by_name,
 )
 from flowspan.instrumentation.frame import INVOCATION_KEY, SPAN_KEY, CallFrame
 from flowspan.instrumentation.guests import Guest, GuestFrame, House, live
@@ -109,9 +109,9 @@ def _remembered(span: Span, frame: CallFrame | None, current: Context) -> Guest:
     place = None if current.get(SPAN_KEY) is None else get_current_span(current)
     identity = None if place is None else place.get_span_context().span_id
     guest = live[span.context.span_id] = Guest(span, frame, identity)
-    operation = operation_of(guest.scope, span.name)
-    if operation is not None and semconv.OPERATION_NAME not in (span.attributes or {}):
-        span.set_attribute(semconv.OPERATION_NAME, operation)
+    said = said_by_name(guest.scope, span.name)
+    if said and semconv.OPERATION_NAME not in (span.attributes or {}):
+        span.set_attributes(said)
     return guest
 
 

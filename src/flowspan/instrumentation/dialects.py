@@ -249,8 +249,9 @@ _OF_MODELS: Final = ("openinference.", "langfuse", "opentelemetry.instrumentatio
 
 _OF_NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("gcp.vertex.agent", "invocation"): "invoke_workflow",
+    ("gcp.vertex.agent", "agent_run"): "invoke_agent",
 }
-"""Operations that spans of a scope say by their name alone."""
+"""Operations that spans of a scope say by their name alone, or by its first word."""
 
 _ENGINES: Final[tuple[tuple[str, str], ...]] = (
     ("gcp.vertex.agent", "google-adk"),
@@ -268,9 +269,14 @@ def engine_of(scope: str) -> str:
     return next((engine for start, engine in _ENGINES if scope.startswith(start)), scope)
 
 
-def operation_of(scope: str, name: str) -> str | None:
-    """What a span is, if only its name says so."""
-    return _OF_NAMES.get((scope, name))
+def said_by_name(scope: str, name: str) -> dict[str, str]:
+    """Operation and agent of a span, if only its name says so: ``agent_run [forecaster]``."""
+    first, _, rest = name.partition(" ")
+    operation = _OF_NAMES.get((scope, first))
+    if operation is None:
+        return {}
+    agent = {semconv.AGENT_NAME: rest[1:-1]} if rest.startswith("[") else {}
+    return {semconv.OPERATION_NAME: operation, **agent}
 
 
 def may_be_model_call(scope: str, attributes: Attributes | None) -> bool:

@@ -150,7 +150,7 @@ class Asked:
             played = expected(script)
             assert stage.worked.total() == played.worked.total()
             is_whole(spans)
-            assert counted(spans) == must(engine, played)
+            assert counted(engine, spans) == must(engine, played)
 
         check()
 
@@ -160,7 +160,7 @@ class Asked:
         is_whole(spans, runs)
         played = must(self.engine, expected(script))
         for root in spans.roots():
-            assert counted(of_trace(spans, root)) == played
+            assert counted(self.engine, of_trace(spans, root)) == played
 
     def test_a_hundred_at_once_in_one_loop(self, loop_way: str) -> None:
         """Runs of the same agents that take turns are traces of their own."""

@@ -36,6 +36,8 @@ class Engine:
         failing: Whether the model is told of tools that fail.
         most_at_once: Tools that an answer wants at most.
         helps_at_once: Whether an agent can be asked by two tools at once.
+        nests: Whether who is handed over to is inside of who hands over: then only the innermost
+            agent of each thing is compared.
     """
 
     integration: Integration
@@ -45,6 +47,7 @@ class Engine:
     failing: bool = True
     most_at_once: int = 3
     helps_at_once: bool = True
+    nests: bool = False
 
     def agents(self, stage: Stage) -> Any:
         """Agents whose tools are the stage's; what is asked."""
@@ -120,15 +123,26 @@ def chains(spans: RecordedSpans) -> dict[str, Counter[tuple[str, ...]]]:
     return found
 
 
-def counted(spans: RecordedSpans) -> dict[str, Any]:
+def _compared(engine: Engine, found: Counter[tuple[str, ...]], last: int = 1) -> Any:
+    """Chains as they can be compared: their last parts, where agents are inside each other."""
+    if not engine.nests:
+        return found
+    shorter: Counter[tuple[str, ...]] = Counter()
+    for chain, number in found.items():
+        shorter[chain[-last:]] += number
+    return shorter
+
+
+def counted(engine: Engine, spans: RecordedSpans) -> dict[str, Any]:
     """What the trace says that happened."""
     found = chains(spans)
     tools = found["tool"]
     failed = [span for span in spans.of_kind("tool") if not span.status.is_unset]
+    worked = Counter({chain: n for chain, n in tools.items() if chain[-1] == "work"})
     return {
-        "asked": found["llm"],
-        "agents": found.get("agent", Counter()),
-        "worked": Counter({chain: n for chain, n in tools.items() if chain[-1] == "work"}),
+        "asked": _compared(engine, found["llm"]),
+        "agents": _compared(engine, found.get("agent", Counter())),
+        "worked": _compared(engine, worked, 2),
         "failed": len(failed),
         "handed": routes(spans),
     }
@@ -137,9 +151,9 @@ def counted(spans: RecordedSpans) -> dict[str, Any]:
 def must(engine: Engine, played: Played) -> dict[str, Any]:
     """The same, counted without a trace."""
     return {
-        "asked": played.asked,
-        "agents": engine.agents_seen(played),
-        "worked": played.worked,
+        "asked": _compared(engine, played.asked),
+        "agents": _compared(engine, engine.agents_seen(played)),
+        "worked": _compared(engine, played.worked, 2),
         "failed": played.failed,
         "handed": played.handed,
     }

@@ -17,6 +17,7 @@ from flowspan.instrumentation.integration import (
     Patch,
 )
 from flowspan.semconv import (
+    CONVERSATION_ID,
     EVENT_ROUTE_TAKEN,
     INTERRUPTION,
     RESUMED,
@@ -40,6 +41,15 @@ def _handed_over(call: Call, _result: Any) -> Iterator[Event]:
     yield Event(EVENT_ROUTE_TAKEN, route)
 
 
+def _session(_call: Call, session: Any) -> Attributes:
+    """Before 2.13 a run's own span does not say which session it is of."""
+    return NOTHING if session is None else {CONVERSATION_ID: session.id}
+
+
+def _session_of(call: Call) -> Attributes:
+    return _session(call, call.argument("session", 0))
+
+
 def _goes_on(_call: Call, found: Any) -> Attributes:
     return NOTHING if found is None else {RESUMED: True}
 
@@ -50,11 +60,12 @@ def _waits(_call: Call, found: Any) -> Attributes:
 
 INTEGRATION: Final = Integration(
     "google-adk",
-    requires="google-adk>=2.13",
+    requires="google-adk>=1.5",
     engine="google-adk",
     patches=(
         Patch(
             target="google.adk.tools.transfer_to_agent_tool:transfer_to_agent",
+            names=("google.adk.flows.llm_flows.agent_transfer:transfer_to_agent",),
             label="handoff",
             after=_handed_over,
         ),
@@ -63,9 +74,25 @@ INTEGRATION: Final = Integration(
             label="waits",
             response=_waits,
         ),
-        Patch(target=f"{_RUNNER}._resolve_invocation_id", label="resumed", response=_goes_on),
         Patch(
-            target=f"{_RUNNER}._resolve_invocation_id_from_fr", label="resumed", response=_goes_on
+            target=f"{_RUNNER}._get_or_create_session",
+            label="session",
+            response=_session,
+            optional=True,  # not in early versions
+        ),
+        Patch(target=f"{_RUNNER}._new_invocation_context", label="session", request=_session_of),
+        *(
+            Patch(
+                target=target,
+                label="resumed",
+                response=_goes_on,
+                optional=True,  # in some versions one, in some another
+            )
+            for target in (
+                f"{_RUNNER}._resolve_invocation_id",
+                f"{_RUNNER}._resolve_invocation_id_from_fr",
+                "google.adk.runners:find_matching_function_call",
+            )
         ),
     ),
 )
