@@ -127,9 +127,10 @@ async def test_a_run_that_waits_for_somebody(provider: FakeProvider, *, resumabl
 
 def in_an_app(agent: Any) -> Any:
     """A runner of an app that can be resumed."""
-    apps: Any = pytest.importorskip("google.adk.apps")
+    lacking = "this version has no apps that can be resumed"
+    apps: Any = pytest.importorskip("google.adk.apps", reason=lacking)
     if not hasattr(apps, "ResumabilityConfig"):
-        pytest.skip("this version has no apps that can be resumed")
+        pytest.skip(lacking)
     resumption = apps.ResumabilityConfig(is_resumable=True)
     return runners.InMemoryRunner(
         app=apps.App(name="office", root_agent=agent, resumability_config=resumption)
