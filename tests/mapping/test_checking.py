@@ -205,6 +205,41 @@ def test_a_method_with_two_rows_is_said(house: Path, write_map: Write) -> None:
     assert "Writer" not in found[0].text
 
 
+def test_what_wraps_itself_is_a_function_and_what_refuses_to_be_asked_is_said(
+    house: Path, write_map: Write
+) -> None:
+    (house / "house" / "odd.py").write_text(
+        "def circle(x): ...\ncircle.__wrapped__ = circle\n"
+        "def signed(x): ...\nsigned.__signature__ = 'nonsense'\n"
+        "class Refusing:\n    def __getattr__(self, name): raise RuntimeError(name)\n"
+        "    def __call__(self, x): ...\nrefusing = Refusing()\n"
+    )
+    file = write_map(
+        """
+        [[rows]]
+        target = "house.odd:circle"
+        kind = "tool"
+        name = "{x}"
+        [[rows]]
+        target = "house.odd:signed"
+        kind = "tool"
+        name = "{x}"
+        [[rows]]
+        target = "house.odd:refusing"
+        kind = "tool"
+        """
+    )
+
+    assert told(rows(file)) == [
+        "ok line 2 tool: house.odd:circle is a function",
+        "ok line 6 tool: house.odd:signed is a function",
+        (
+            "problem line 10 tool: house.odd:refusing matches nothing: house.odd:refusing could "
+            "not be patched: RuntimeError: __func__"
+        ),
+    ]
+
+
 def test_a_row_for_what_says_itself_what_it_is_is_said(house: Path, write_map: Write) -> None:
     (house / "house" / "said.py").write_text(
         "import flowspan\n@flowspan.tool\ndef search(query): ...\ndef browse(url): ...\n"

@@ -6,6 +6,7 @@ its rows waiting for them as they do in a traced program.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
 from collections.abc import Iterator
@@ -143,7 +144,9 @@ def _match(owner: Any, name: str, original: Any) -> dict[str, str]:
 
 
 def _form(owner: Any, original: Any) -> str:
-    function = inspect.unwrap(getattr(original, "__func__", original))
+    function = getattr(original, "__func__", original)
+    with contextlib.suppress(ValueError):  # it wraps itself, or answers to every name
+        function = inspect.unwrap(function)
     form = next((form for test, form in _FORMS if test(function)), "")
     if isinstance(original, staticmethod | classmethod):
         return f"{form} {type(original).__name__}".strip()
@@ -168,7 +171,7 @@ def _unknown(row: MappedRow, places: list[Any]) -> Iterator[str]:
 def _why_not(status: RowStatus, reasons: dict[str, str | None]) -> str:
     if status.target.startswith(f"{MAIN}:") and MAIN not in reasons:
         return "is looked for in the script that is run: name it with --script"
-    return "" if "cannot be patched" in status.detail else _absent(status.target, reasons)
+    return "" if status.state == "failed" else _absent(status.target, reasons)
 
 
 def _absent(target: str, reasons: dict[str, str | None]) -> str:
