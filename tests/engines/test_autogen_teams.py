@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,7 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
 
 _NAMES = ("anna", "bert", "cleo")
 _MODEL = "gpt-4o-mini-2024-07-18"
+_HAS_NAMES = "name" in inspect.signature(RoundRobinGroupChat.__init__).parameters
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +89,20 @@ def swarm(script: Script, desk: Desk) -> Any:
         )
         for name in sorted(_NAMES, key=lambda name: name != script.first)
     ]
-    return Swarm(agents, termination_condition=TextMentionTermination("TERMINATE"), name="swarm")
+    ends = TextMentionTermination("TERMINATE")
+    return team(Swarm, "swarm", agents, termination_condition=ends)
 
 
 def pair(name: str = "pair", **options: Any) -> Any:
     agents = [AssistantAgent(f"{name}_{each}", client()) for each in ("one", "two")]
-    return RoundRobinGroupChat(agents, max_turns=2, name=name, **options)
+    return team(RoundRobinGroupChat, name, agents, max_turns=2, **options)
+
+
+def team(kind: Any, name: str, agents: Any, **options: Any) -> Any:
+    """A team of that name, which before 0.7 is its class's."""
+    if _HAS_NAMES:
+        return kind(agents, name=name, **options)
+    return type(name, (kind,), {})(agents, **options)
 
 
 def check_script(found: Seen, script: Script, desk: Desk) -> None:
@@ -222,6 +232,7 @@ def test_edges_with_conditions_are_decisions(provider: Provider) -> None:
     assert routes(found.spans) == [("anna", "bert")]
 
 
+@pytest.mark.skipif(not _HAS_NAMES, reason="in this version a team is no part of another team")
 def test_a_team_in_a_team_is_a_run_inside(provider: Provider) -> None:
     """With all that it did; the tokens add up on both."""
     with seen(provider, lambda _request: Reply("well")) as found:

@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import groupby
 from typing import Any
 
@@ -35,6 +36,7 @@ from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.llms.openai import OpenAI
 from llamaindex_graphs import tally_of, told, translated
+from packaging.version import Version
 from scripts import ANSWER, Desk, Script, Scripted, question, scripts
 from workflows import Context, Workflow, step
 from workflows.errors import WorkflowCancelledByUser
@@ -50,6 +52,9 @@ from flowspan import semconv
 from flowspan.testing import Reply, ToolCall
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
+
+_AT_ONCE = 2 if Version(version("llama-index-core")) >= Version("0.14.6") else 1
+"""How many tools of one answer agents use: earlier ones, unless they stream, the first only."""
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +154,10 @@ async def _answered() -> Any:
     return await answered(Asking(timeout=60).run())
 
 
+@pytest.mark.skipif(
+    Version(version("llama-index-workflows")) < Version("2.14"),
+    reason="in this version a context that was restored never gets what it waits for",
+)
 def test_a_context_that_was_saved_goes_on(provider: Provider) -> None:
     """In a run of its own, which says that it resumes; the one that was left says that it waits."""
 
@@ -310,7 +319,7 @@ def test_agents_that_hand_over(provider: Provider) -> None:
 
 
 @settings(max_examples=12, deadline=None)
-@given(script=scripts(agents=("anna", "bert", "cleo")))
+@given(script=scripts(agents=("anna", "bert", "cleo"), at_once=_AT_ONCE))
 def test_random_agents_are_counted_exactly(provider: Provider, script: Script) -> None:
     """Turns, tools, their failures, handoffs, model calls and tokens are what happened."""
     desk = Desk()

@@ -164,7 +164,7 @@ class Asked:
 
     def test_a_hundred_at_once_in_one_loop(self, loop_way: str) -> None:
         """Runs of the same agents that take turns are traces of their own."""
-        script = SHORT
+        script = one_by_one(SHORT) if self.engine.most_at_once == 1 else SHORT
         stage = self.stage(script, plays=AT_ONCE)
 
         async def all_at_once() -> None:

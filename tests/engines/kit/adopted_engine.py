@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from traces import attributes, broken, routes
 
 from flowspan import semconv
-from flowspan.instrumentation.integration import Integration
+from flowspan.instrumentation.integration import Integration, Patch
 from flowspan.testing import FakeProvider, RecordedSpans
 
 _CONTAINERS: Final = (dict, list, set, frozenset, deque)
@@ -212,11 +212,15 @@ def is_in_this_version(target: str) -> bool:
 
 
 def without(integration: Integration, target: str) -> Integration:
-    """As if the engine had another name for one place."""
+    """As if the engine had another name for one place, wherever its versions have it."""
+
+    def moved(patch: Patch) -> tuple[str, ...]:
+        return tuple(f"{place}_of_another" for place in patch.moved)
+
     return replace(
         integration,
         patches=tuple(
-            replace(patch, target=f"{target}_of_another", names=(), moved=())
+            replace(patch, target=f"{target}_of_another", names=(), moved=moved(patch))
             if patch.target == target
             else patch
             for patch in integration.patches

@@ -1,21 +1,26 @@
-"""Random graphs as workflows of LlamaIndex: nodes are steps, edges are events."""
+"""Random graphs as workflows of LlamaIndex: nodes are steps, edges are events.
+
+Before 2.22 a step cannot return a list: what fans out sends its events, and what joins collects.
+"""
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import GenericAlias
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from adopted_whole import events, known, routes
 from graphs import END, FlakyError, Graph, Node, Player, Tally, Work
-from workflows import Workflow, step
+from workflows import Context, Workflow, retry_policy, step
+from workflows.decorators import StepConfig
 from workflows.events import Event, StartEvent, StopEvent
-from workflows.retry_policy import retry_policy, stop_after_attempt, wait_none
 
 from flowspan import semconv
 from flowspan.testing import RecordedSpans
+
+HAS_LISTS: Final = hasattr(StepConfig, "is_fan_out")
 
 
 def translated(graph: Graph, player: Player) -> Any:
@@ -25,15 +30,14 @@ def translated(graph: Graph, player: Player) -> Any:
     goes[END] = StopEvent
 
     def add(work: Work, accepts: Any, returns: Any, then: Any, *, plays: bool = True) -> None:
-        async def play(ev: Any) -> Any:
+        async def play(ctx: Any, ev: Any) -> Any:
             if plays:
                 _play(player, work, ev.get("item", 0))
-            return then(ev)
+            return then(ctx, ev)
 
         play.__name__ = play.__qualname__ = work.name
-        play.__annotations__ = {"ev": accepts, "return": returns}
-        policy = retry_policy(wait=wait_none(), stop=stop_after_attempt(work.tries))
-        step(workflow=made, num_workers=4, retry_policy=policy)(play)
+        play.__annotations__ = {"ctx": Context, "ev": accepts, "return": returns}
+        step(workflow=made, num_workers=4, retry_policy=_policy(work.tries))(play)
 
     def follow(node: Node) -> Any:
         to = player.route(node.name)
@@ -43,25 +47,64 @@ def translated(graph: Graph, player: Player) -> Any:
         following = _any_of(goes[to] for to in dict.fromkeys(node.routes))
         own, worker, work = node.work, node.worker, _event(f"Work{node.name}")
         if worker is None:
-            add(own, goes[node.name], following, lambda _ev: follow(node))
+            add(own, goes[node.name], following, lambda _ctx, _ev: follow(node))
             return
-        result, items = _event(f"Done{node.name}"), range(node.width)
-        add(
-            own,
-            goes[node.name],
-            GenericAlias(list, work),
-            lambda _ev: [work(item=i) for i in items],
-        )
-        add(worker, work, result, lambda _ev: result())
-        join = Work(f"{node.name}_join")
-        add(join, GenericAlias(list, result), following, lambda _ev: follow(node), plays=False)
+        result = _event(f"Done{node.name}")
+        fan = _fan(work, result, node.width)
+
+        def join(ctx: Any, ev: Any) -> Any:
+            return follow(node) if fan.is_complete(ctx, ev) else None
+
+        add(own, goes[node.name], fan.returns, fan.send)
+        add(worker, work, result, lambda _ctx, _ev: result())
+        add(Work(f"{node.name}_join"), fan.joins, following | None, join, plays=False)
 
     every = _any_of(goes[node.name] for node in graph.nodes)
     begin = Work("begin")
-    add(begin, StartEvent, every, lambda _ev: goes[graph.nodes[0].name](), plays=False)
+    add(begin, StartEvent, every, lambda _ctx, _ev: goes[graph.nodes[0].name](), plays=False)
     for node in graph.nodes:
         add_node(node)
     return made
+
+
+class _Fan(NamedTuple):
+    """How a step hands out work, and another one joins its results.
+
+    Attributes:
+        returns: What the one that hands out says that it returns.
+        send: Hands out.
+        joins: What the one that joins takes.
+        is_complete: Whether all results have come.
+    """
+
+    returns: Any
+    send: Callable[[Any, Any], Any]
+    joins: Any
+    is_complete: Callable[[Any, Any], bool]
+
+
+def _fan(work: Any, result: Any, width: int) -> _Fan:
+    def made(_ctx: Any, _ev: Any) -> list[Any]:
+        return [work(item=number) for number in range(width)]
+
+    def send(ctx: Any, ev: Any) -> None:
+        for each in made(ctx, ev):
+            ctx.send_event(each)
+
+    def is_complete(ctx: Any, ev: Any) -> bool:
+        return ctx.collect_events(ev, [result] * width) is not None
+
+    if HAS_LISTS:
+        return _Fan(GenericAlias(list, work), made, GenericAlias(list, result), lambda *_: True)
+    return _Fan(work | None, send, result, is_complete)
+
+
+def _policy(tries: int) -> Any:
+    """At once, so many times; its earlier name is deprecated where it has another."""
+    if not hasattr(retry_policy, "retry_policy"):
+        return retry_policy.ConstantDelayRetryPolicy(tries, 0)
+    stop = retry_policy.stop_after_attempt(tries)
+    return retry_policy.retry_policy(wait=retry_policy.wait_none(), stop=stop)
 
 
 def _any_of(kinds: Iterable[Any]) -> Any:

@@ -94,7 +94,7 @@ def _received(call: Call, _result: Any) -> Any:
 
 _TEAMS: Final = Integration(
     "autogen",
-    requires="autogen-agentchat>=0.7.5",
+    requires="autogen-agentchat>=0.6.4",
     engine="autogen",
     patches=(
         Patch(
@@ -131,7 +131,7 @@ _TEAMS: Final = Integration(
 
 _CORE: Final = Integration(
     "autogen-core",
-    requires="autogen-core>=0.7.5",
+    requires="autogen-core>=0.6.4",
     engine="autogen",
     patches=(
         *(

@@ -32,6 +32,7 @@ from flowspan.semconv import (
 )
 
 _LOOP: Final = "workflows.runtime.control_loop.runner:_ControlLoopRunner.run"
+_LOOP_BEFORE: Final = ("workflows.runtime.control_loop:_ControlLoopRunner.run",)
 _CORE: Final = "llama_index.core"
 _QUIET: Final = ("WorkflowCancelledByUser",)
 _WAITING: Final = "WaitingForEvent"
@@ -78,7 +79,22 @@ def _step(call: Call) -> Attributes:
 
 
 def _retried(call: Call) -> int:
-    return int(getattr(call.argument("retry", 5), "retry_number", 0))
+    """How many attempts came before; before 2.20 only the run knows, and not how they failed."""
+    retry = call.argument("retry", 5)
+    if retry is not None:
+        return int(retry.retry_number)
+    state, snapshot = _state(call), call.argument("state", 0)
+    workers = getattr(state, "workers", {}).get(call.argument("step_name", 1))
+    begun = getattr(workers, "in_progress", ())
+    return next((int(each.attempts) for each in begun if each.shared_state is snapshot), 0)
+
+
+def _state(call: Call) -> Any:
+    """The state of the run that a step is part of."""
+    around = call.enclosing
+    while around is not None and around.label not in {"agent", "run"}:
+        around = around.parent
+    return None if around is None else getattr(around.call.instance, "state", None)
 
 
 def _again(call: Call) -> Iterable[Event]:
@@ -103,7 +119,7 @@ def _failed(_call: Call, result: Any) -> str | None:
 
 def _waits(_call: Call, result: Any) -> Attributes:
     """A step that waits for an event is left, and begun anew when that comes."""
-    waiting = any(getattr(each, "type", None) == "add_waiter" for each in result)
+    waiting = any(hasattr(each, "waiter_event") for each in result)
     return {INTERRUPTION: _WAITING if waiting else None}
 
 
@@ -119,7 +135,7 @@ def _decided(call: Call, result: Any) -> Iterator[Event]:
 def _returned(result: Any) -> Iterator[Any]:
     for each in result:
         event = getattr(each, "result", None)
-        if event is not None and not each.fanned_out:
+        if event is not None and not getattr(each, "fanned_out", False):
             yield event
 
 
@@ -152,8 +168,7 @@ def _chosen(call: Call, workflow: Any, result: Any) -> Iterator[Event]:
 
 def _accepting(call: Call, event: type) -> Iterator[str]:
     """The steps that are run for an event."""
-    around = call.nearest("run") or call.nearest("agent")
-    state = None if around is None else getattr(around.call.instance, "state", None)
+    state = _state(call)
     if state is not None:
         for key, config in state.config.steps.items():
             if event in config.accepted_events:
@@ -222,11 +237,12 @@ def _of_engine(method: str) -> tuple[Patch, ...]:
 
 _WORKFLOWS: Final = Integration(
     "llamaindex",
-    requires="llama-index-workflows>=2.26",
+    requires="llama-index-workflows>=2.11.6",
     engine="llamaindex",
     patches=(
         Patch(
             target=_LOOP,
+            moved=_LOOP_BEFORE,
             label="agent",
             kind="agent",
             name=_name,
@@ -236,6 +252,7 @@ _WORKFLOWS: Final = Integration(
         ),
         Patch(
             target=_LOOP,
+            moved=_LOOP_BEFORE,
             label="run",
             kind="run",
             name=_name,
@@ -246,6 +263,7 @@ _WORKFLOWS: Final = Integration(
         ),
         Patch(
             target="workflows.runtime.types.step_function:as_step_worker_function",
+            names=("workflows.runtime.broker:as_step_worker_function",),
             label="step",
             role="make",
             kind="node",
