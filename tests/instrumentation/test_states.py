@@ -127,12 +127,40 @@ def test_a_dict_is_read_as_a_dict_whatever_its_class_does() -> None:
     assert parts(Watched(a=1)) == [("a", 1)]
 
 
+@pytest.mark.parametrize("size", [2, MOST_KEYS + 2])
+def test_no_method_of_a_dict_s_own_class_is_asked(size: int) -> None:
+    class Watched(dict[str, int]):
+        def _asked(self, *_: Any) -> Any:
+            raise AssertionError("the program was asked")
+
+        __iter__ = __getitem__ = keys = values = items = get = copy = _asked
+
+    state = Watched({str(at): 1 for at in range(size)})
+    before = look(state)
+
+    dict.__setitem__(state, "1", 2)
+
+    assert compare(before, state) == ([], ["1"], [], size)
+
+
+@pytest.mark.parametrize("size", [2, MOST_KEYS + 2])
+def test_a_key_that_was_taken_out_and_put_back_has_not_changed(size: int) -> None:
+    state = {f"key {at}": at for at in range(size)}
+    before, first = look(state), 0
+
+    state[f"key {first}"] = state.pop("key 0")
+
+    found = compare(before, state)
+    assert (found.changed, found.removed, found.size) == ([], [], size)
+
+
 def test_the_values_are_not_kept_alive() -> None:
     class Large: ...
 
     seen = look({"model": Large(), "text": "short"})
 
-    assert isinstance(seen.seen["model"][0], int)
+    assert seen.keys == ["model", "text"]
+    assert isinstance(seen.values[0][0], int)
 
 
 def test_many_names_are_cut() -> None:
@@ -172,7 +200,7 @@ def test_of_a_large_state_the_oldest_and_the_newest_keys_are_looked_at(
 
     found = compare(before, state)
     assert (found.added, found.changed, found.removed[: len(expected[2])]) == expected
-    assert len(before.seen) == MOST_KEYS
+    assert len(before.keys) == MOST_KEYS
     assert found.size == len(state)
 
 

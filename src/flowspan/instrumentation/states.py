@@ -13,10 +13,14 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import filterfalse, islice, repeat, takewhile
+from itertools import compress, count, filterfalse, islice, repeat, takewhile
+from operator import is_, is_not, itemgetter
 from types import MemberDescriptorType
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_keys
 
 MOST_NAMES: Final = 100
 """How many key names an event lists."""
@@ -37,13 +41,15 @@ class Looked(NamedTuple):
     """What is remembered of a state.
 
     Attributes:
-        seen: For each key that was looked at: a plain number or text itself, which may be kept
-            alive without harm and whose address Python soon gives to another one; for any other
-            value its ``id``, the length of a built-in collection, and its type.
+        keys: Those that were looked at.
+        values: What each held: a plain number or text itself, which may be kept alive without
+            harm and whose address Python soon gives to another one; for any other value its
+            ``id``, the length of a built-in collection, and its type.
         size: How many keys there are.
     """
 
-    seen: dict[Any, Any]
+    keys: list[Any]
+    values: list[Any]
     size: int
 
     @property
@@ -52,7 +58,7 @@ class Looked(NamedTuple):
         return self.size <= MOST_KEYS
 
 
-NOTHING_SEEN: Final = Looked({}, 0)
+NOTHING_SEEN: Final = Looked([], [], 0)
 """A state that is not there."""
 
 
@@ -97,7 +103,7 @@ def compare_update(before: Looked, update: Mapping[Any, Any]) -> Change:
     """What an update changes in a state that it has not been written to yet."""
     is_dict = issubclass(type(update), dict)
     after = _looked(cast("dict[Any, Any]", update) if is_dict else dict(update))
-    added, changed = _differing(before.seen, after.seen)
+    added, changed = _differing(before, after)
     if not before.whole:
         added = []  # a key that was not looked at may have been there
     return Change(_names(added), _names(changed), [], before.size + len(added))
@@ -147,14 +153,17 @@ def _named(state: Any, keys: Iterable[Any] | None) -> dict[Any, Any]:
 
 def some_of(contents: dict[Any, Any], most: int) -> list[tuple[Any, Any]]:
     """The pairs of a dict: all, or the oldest and the newest."""
-    if dict.__len__(contents) > most:
-        half = most // 2
-        items = dict.items(contents)
-        with contextlib.suppress(RuntimeError):  # another thread is adding keys
-            return [*islice(items, half), *reversed(list(islice(reversed(items), half)))]
-        known = list(items)
-        return [*known[:half], *known[-half:]]
-    return list(dict.items(contents))  # at once, and past the iterator of a subclass
+    items = dict.items(contents)  # past the iterator of a subclass
+    return _ends(items, most) if dict.__len__(contents) > most else list(items)
+
+
+def _ends(view: dict_keys[Any, Any] | dict_items[Any, Any], most: int) -> list[Any]:
+    """The oldest and the newest of what a dict has."""
+    half = most // 2
+    with contextlib.suppress(RuntimeError):  # another thread is adding keys
+        return [*islice(view, half), *reversed(list(islice(reversed(view), half)))]
+    known = list(view)
+    return [*known[:half], *known[-half:]]
 
 
 _slots_of: Final[WeakKeyDictionary[type, tuple[tuple[str, Any], ...]]] = WeakKeyDictionary()
@@ -187,11 +196,25 @@ def _filled(state: Any, slots: tuple[tuple[str, Any], ...]) -> list[tuple[str, A
 
 
 def _looked(contents: dict[Any, Any]) -> Looked:
-    seen = {
-        key: value if type(value) in ATOMS else _mark(value)
-        for key, value in some_of(contents, MOST_KEYS)
-    }
-    return Looked(seen, dict.__len__(contents))
+    """What is remembered of a dict; no line here is run for each key that holds a plain value."""
+    size = dict.__len__(contents)
+    if size > MOST_KEYS:
+        keys = _ends(dict.keys(contents), MOST_KEYS)
+        values = _held(contents, keys)
+    else:  # at once: another thread may be adding keys
+        whole = contents.copy() if type(contents) is dict else dict(some_of(contents, MOST_KEYS))
+        keys, values = list(whole), list(whole.values())
+    if not ATOMS.issuperset(map(type, values)):
+        values = [value if type(value) in ATOMS else _mark(value) for value in values]
+    return Looked(keys, values, size)
+
+
+def _held(contents: dict[Any, Any], keys: list[Any]) -> list[Any]:
+    """What a dict holds under some of its keys."""
+    if type(contents) is dict:
+        with contextlib.suppress(KeyError):  # another thread has removed one
+            return list(itemgetter(*keys)(contents))
+    return list(map(partial(dict.get, contents), keys))
 
 
 def _mark(value: Any) -> tuple[int, int | None, type]:
@@ -200,13 +223,13 @@ def _mark(value: Any) -> tuple[int, int | None, type]:
 
 
 def _change(before: Looked, after: Looked, contents: dict[Any, Any]) -> Change:
-    added, changed = _differing(before.seen, after.seen)
-    if not before.whole:
-        added = _newest(before.seen, after.seen)
+    added, changed = _differing(before, after)
+    if not before.whole and added:
+        added = _newest(before, after)
     removed = []
     all_seen = before.whole == after.whole and len(added) < MOST_KEYS // 2
     if not all_seen or after.size < before.size + len(added):
-        removed = list(filterfalse(partial(dict.__contains__, contents), before.seen))
+        removed = list(filterfalse(partial(dict.__contains__, contents), before.keys))
     return Change(_names(added), _names(changed), _names(removed), after.size)
 
 
@@ -214,22 +237,26 @@ def _names(keys: list[Any]) -> list[str]:
     return [name_of(key) for key in keys[:MOST_NAMES]] if keys else keys
 
 
-def _differing(before: dict[Any, Any], after: dict[Any, Any]) -> tuple[list[Any], list[Any]]:
+def _differing(before: Looked, after: Looked) -> tuple[list[Any], list[Any]]:
+    """The keys that were not there, and those that held something else."""
     added, changed = [], []
-    former = map(before.get, after, repeat(before))
-    for key, was, now in zip(after, former, after.values(), strict=True):
-        if was is now:
-            continue
-        if was is before:
-            added.append(key)
-        elif _differ(was, now):
-            changed.append(key)
+    if len(before.keys) == len(after.keys) and all(map(is_, before.keys, after.keys)):
+        former = before.values  # as most calls leave it
+    else:
+        known = dict(zip(before.keys, before.values, strict=True))
+        former = list(map(known.get, after.keys, repeat(before)))
+    for at in compress(count(), map(is_not, former, after.values)):
+        if former[at] is before:
+            added.append(after.keys[at])
+        elif _differ(former[at], after.values[at]):
+            changed.append(after.keys[at])
     return added, changed
 
 
-def _newest(before: dict[Any, Any], after: dict[Any, Any]) -> list[Any]:
+def _newest(before: Looked, after: Looked) -> list[Any]:
     """What was added to a large state: new keys come last, behind one that was known."""
-    found = list(takewhile(lambda key: key not in before, reversed(after)))
+    known = dict.fromkeys(before.keys)
+    found = list(takewhile(lambda key: key not in known, reversed(after.keys)))
     return found[::-1]
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from flowspan.instrumentation.engines.crewai.places import FLOW, METHOD, hands_over
 from flowspan.instrumentation.integration import (
     NOTHING,
     Attributes,
+    ByIdentity,
     Call,
     Conversation,
     Event,
@@ -83,9 +84,17 @@ def _method(call: Call) -> str:
     return str(call.argument("method_name", 0))
 
 
+def _kept(flow: Any, name: str) -> Any:
+    """What a flow keeps for itself, found where pydantic has it: asked for, it looks for long."""
+    private = getattr(flow, "__pydantic_private__", None)
+    if private is not None and name in private:
+        return private[name]
+    return getattr(flow, name, None)
+
+
 def _state(call: Call) -> Any:
     """The engine's own state object: what a program gets is a proxy that locks."""
-    return getattr(call.instance, "_state", None)
+    return _kept(call.instance, "_state")
 
 
 def _inputs(call: Call) -> Any:
@@ -97,11 +106,37 @@ def _waits(_call: Call, error: BaseException) -> Attributes:
     return {INTERRUPTION: _PAUSE} if type(error).__name__ == _PAUSE else NOTHING
 
 
-def _judged(call: Call, result: Any) -> Judged:
+def _said(call: Call, result: Any) -> Any:
     """What a method returned; today's versions say that they add the id of an event to it."""
     said = str(getattr(call.function, "__annotations__", {}).get("return"))
-    wrapped = said.startswith("tuple") and isinstance(result, tuple)
-    return Judged(result[0] if wrapped else result, _state(call))
+    return result[0] if said.startswith("tuple") and isinstance(result, tuple) else result
+
+
+def _judged(call: Call, result: Any) -> Judged:
+    return Judged(_said(call, result), _state(call))
+
+
+# --- routes ---------------------------------------------------------------------------------------
+
+
+class _Listener(NamedTuple):
+    """A method that a word may set off.
+
+    Attributes:
+        name: Of the method.
+        condition: All that it waits for.
+        alone: Whether the word is enough.
+    """
+
+    name: str
+    condition: Any
+    alone: bool
+
+
+_Listeners = Mapping[str, list[_Listener]]
+
+_found_listeners: Final = ByIdentity[_Listeners]()
+"""By word, what the definitions of flows were found to say: it is asked for each route."""
 
 
 def _routed(call: Call, result: Any) -> Iterable[Event]:
@@ -109,7 +144,7 @@ def _routed(call: Call, result: Any) -> Iterable[Event]:
     flow, name = call.instance, _method(call)
     if not _is_router(flow, name):
         return
-    said = _judged(call, result).result
+    said = _said(call, result)
     if said is None:
         return
     word = str(said.value if isinstance(said, enum.Enum) else said)
@@ -119,7 +154,7 @@ def _routed(call: Call, result: Any) -> Iterable[Event]:
 
 
 def _is_router(flow: Any, name: str) -> bool:
-    definition = getattr(flow, "_definition", None)
+    definition = _kept(flow, "_definition")
     if definition is None:
         return name in getattr(flow, "_routers", ())
     return bool(definition.methods[name].router)
@@ -127,15 +162,27 @@ def _is_router(flow: Any, name: str) -> bool:
 
 def _listeners(flow: Any, word: str) -> Iterator[str]:
     """The methods that a word sets off, by the conditions that the flow was defined with."""
-    for name, condition in _conditions(flow):
-        if word not in _words(condition):
-            continue
-        if _is_met(condition, {word, *_heard(flow, name, condition)}):
+    for name, condition, alone in _waiting_for(flow).get(word, ()):
+        if alone or _is_met(condition, {word, *_heard(flow, name, condition)}):
             yield name
 
 
-def _conditions(flow: Any) -> Iterator[tuple[str, Any]]:
-    definition = getattr(flow, "_definition", None)
+def _waiting_for(flow: Any) -> _Listeners:
+    """The methods that wait for each word; flows of a class are defined alike, unless named."""
+    definition = _kept(flow, "_definition")
+    of: Any = type(flow) if definition is None else definition
+    found = _found_listeners.get(of)
+    if found is None:
+        known: dict[str, list[_Listener]] = {}
+        for name, condition in _conditions(flow, definition):
+            for word in dict.fromkeys(_words(condition)):
+                listener = _Listener(name, condition, _is_met(condition, {word}))
+                known.setdefault(word, []).append(listener)
+        found = _found_listeners.set_once(of, known)
+    return found
+
+
+def _conditions(flow: Any, definition: Any) -> Iterator[tuple[str, Any]]:
     if definition is None:
         for name, condition in getattr(flow, "_listeners", {}).items():
             yield str(name), condition
@@ -149,10 +196,10 @@ def _conditions(flow: Any) -> Iterator[tuple[str, Any]]:
 
 def _heard(flow: Any, name: str, condition: Any) -> Iterable[str]:
     """What a method that waits for several words has heard of them so far."""
-    pending: Mapping[str, Iterable[str]] | None = getattr(flow, "_pending_events", None)
+    pending: Mapping[str, Iterable[str]] | None = _kept(flow, "_pending_events")
     if pending is not None:
         return pending.get(name, ())
-    missing = getattr(flow, "_pending_and_listeners", {}).get(name)
+    missing = (_kept(flow, "_pending_and_listeners") or {}).get(name)
     return () if missing is None else set(_words(condition)) - missing
 
 
