@@ -98,7 +98,8 @@ def _arrive(span: Span, parent_context: Context | None) -> None:
     inside = frame if guest is None else guest.outside() or frame
     present: Mapping[str, Any] = span.attributes or {}
     if inside is not None and semconv.RUN_ID not in present:
-        span.set_attributes({**_of_run(inside), **present})
+        of_run = _of_run(inside).items()
+        span.set_attributes({name: value for name, value in of_run if name not in present})
     if guest is not None:
         guest.enter()  # a run is one from its start on
         if House.expect is not None and may_be_model_call(guest.scope, span.attributes):
@@ -126,13 +127,14 @@ def _of_run(frame: CallFrame) -> dict[str, Any]:
 
 
 def _leave(guest: Guest, span: Span) -> None:
-    reading = recognise(span.attributes)
+    present = {**(span.attributes or {})}  # the SDK's own answers each question by code in Python
+    reading = recognise(present)
     if reading is None:
         return
     frame = guest.become(reading.role.kind)
     if frame is None:
         return
-    frame.attributes = {**(span.attributes or {}), **reading.names}
+    frame.attributes = {**present, **reading.names}
     frame.attributes.setdefault(semconv.KIND, frame.role)
     if frame.reports is not None:  # rows of ours inside heard what the provider said
         reading = reading._replace(usage=frame.reports.added(reading.usage))
@@ -153,7 +155,7 @@ def _leave(guest: Guest, span: Span) -> None:
     if frame.adopted or frame.totals is not None or frame.parent is not None:
         frame.attributes = {**_of_run(frame), **frame.attributes}
     frame.ended = True
-    _put(span, frame.attributes)
+    _put(span, present, frame.attributes)
 
 
 def _settle_error(frame: GuestFrame, span: Span, passing: BaseException | None) -> None:
@@ -256,13 +258,12 @@ def _finish_around(frame: GuestFrame) -> None:
         frame.attributes.update(frame.totals.attributes())
 
 
-def _put(span: Span, attributes: Mapping[str, Any]) -> None:
+def _put(span: Span, present: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
     """Set what is new on a span that is ending.
 
     OpenTelemetry means a span to be changed at this moment; its SDK for Python has closed the
     attributes by then, for which there is no other door.
     """
-    present: Mapping[str, Any] = span.attributes or {}
     changed = {name: value for name, value in attributes.items() if present.get(name) != value}
     own: Any = span._attributes  # noqa: SLF001 - see above
     if span.is_recording():

@@ -6,8 +6,9 @@ runtime may be older than the run and serve several, so messages carry their pla
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from flowspan.instrumentation.integration import Call, Conversation, Event, Integration, Patch
 from flowspan.semconv import EVENT_ROUTE_TAKEN, ROUTE_ACTION, ROUTE_FROM, ROUTE_TO
@@ -36,13 +37,17 @@ def _is_handoff(message: Any) -> bool:
     return type(message).__name__ == "HandoffMessage"
 
 
+def _chooses(manager: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> bool:
+    return not any(each.__name__ in _WITHOUT_CHOICE for each in type(manager).__mro__)
+
+
 def _choices(call: Call) -> Iterable[Event]:
     """A swarm hands over, or goes on with whom it had; other managers choose at every turn."""
     manager: Any = call.instance
     kinds = {each.__name__ for each in type(manager).__mro__}
     thread = manager._message_thread  # noqa: SLF001 - no other door
     last = thread[-1] if thread else None
-    if kinds & _WITHOUT_CHOICE or ("SwarmGroupChatManager" in kinds and not _is_handoff(last)):
+    if "SwarmGroupChatManager" in kinds and not _is_handoff(last):
         return
     known = _is_handoff(last) or getattr(last, "source", None) in manager._participant_names  # noqa: SLF001 - as above
     origin = str(last.source) if last is not None and known else None
@@ -69,19 +74,28 @@ def _message_type(call: Call) -> str:
     return str(receiver.type)
 
 
-def _is_begun_here(call: Call) -> bool:
+def _is_the_programs(_runtime: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     """Whether the program itself sends a message, and no team to its own."""
-    of_teams = type(call.argument("message", 0)).__module__.startswith(_CHATS)
-    return call.enclosing is None and not of_teams
+    message = args[0] if args else kwargs.get("message")
+    return not type(message).__module__.startswith(_CHATS)
 
 
 def _agent_type(call: Call) -> str:
     return str(call.instance.id.type)
 
 
-def _is_of_core(call: Call) -> bool:
+_of_core: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+"""What was found out of classes of agents: it is asked for each message."""
+
+
+def _is_of_core(agent: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> bool:
     """Whether an agent is no part of a team, which has spans of its own."""
-    return not any(each.__module__.startswith(_CHATS) for each in type(call.instance).__mro__)
+    kind = type(agent)
+    found = _of_core.get(kind)
+    if found is None:
+        found = not any(each.__module__.startswith(_CHATS) for each in kind.__mro__)
+        _of_core[kind] = found
+    return found
 
 
 def _envelope(call: Call, _result: Any) -> Any:
@@ -117,6 +131,7 @@ _TEAMS: Final = Integration(
         Patch(
             target=f"{_CHATS}._base_group_chat_manager:BaseGroupChatManager._log_speaker_selection",
             label="speaker",
+            glance=_chooses,
             before=_choices,
             detail="normal",
         ),
@@ -140,7 +155,8 @@ _CORE: Final = Integration(
                 label="run",
                 kind="run",
                 name=_message_type,
-                when=_is_begun_here,
+                glance=_is_the_programs,
+                when=Call.is_outermost,
             )
             for method in ("send_message", "publish_message")
         ),
@@ -149,7 +165,7 @@ _CORE: Final = Integration(
             label="agent",
             kind="agent",
             name=_agent_type,
-            when=_is_of_core,
+            glance=_is_of_core,
         ),
         *(
             Patch(
