@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import clients, maps, memory, nodes, startup, state, tracing
+from benchmarks import clients, engines, maps, memory, nodes, startup, state, tracing
 from benchmarks.imports import more_than_bare
 from benchmarks.result import Report
 from benchmarks.table import show, show_imports
@@ -19,6 +19,7 @@ PARTS: Final = {
     "tracing": tracing.measure,
     "state": state.measure,
     "nodes": nodes.measure,
+    "engines": engines.measure,
     "maps": maps.measure,
     "startup": startup.measure,
     "memory": memory.measure,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from benchmarks.sides import PLAIN, Side
+from benchmarks.sides import Side
 from benchmarks.telemetry import Telemetry
 from benchmarks.work import Work
 
@@ -86,5 +86,5 @@ def timed(
                 unit = units[side.name]
                 taken = block(work, side, unit, lambda unit: microseconds(unit, work.count))
                 found[side.name].append(taken)
-                telemetry.settle(work.name, traced=side.name != PLAIN)
+                side.settle(telemetry, work.name)
     return found

@@ -14,8 +14,8 @@ _OFF_THE_NETWORK: Final = {
 }
 
 
-def methods(nodes: int) -> Callable[[dict[str, Any]], Any]:
-    """A Flow that goes round; without its own events, for which it copies the whole state."""
+def flow(nodes: int) -> Callable[[], Any]:
+    """What makes Flows that go round; without events of theirs, for which they copy the state."""
     os.environ |= _OFF_THE_NETWORK
     from crewai.flow.flow import Flow, listen, or_, router, start  # noqa: PLC0415 - if installed
 
@@ -34,10 +34,17 @@ def methods(nodes: int) -> Callable[[dict[str, Any]], Any]:
         @listen("done")  # type: ignore[untyped-decorator]
         async def end(self) -> None: ...
 
+    return Counting
+
+
+def methods(nodes: int) -> Callable[[dict[str, Any]], Any]:
+    """Methods of a Flow that goes round."""
+    make = flow(nodes)
+
     def run(state: dict[str, Any]) -> Any:
-        flow = Counting()
-        flow._state.update(state)  # noqa: SLF001 - inputs would be copied, and are not the point
-        return flow.kickoff()
+        made = make()
+        made._state.update(state)  # noqa: SLF001 - inputs would be copied, and are not the point
+        return made.kickoff()
 
     return run
 
@@ -49,6 +56,9 @@ def tasks(nodes: int) -> Callable[[dict[str, Any]], Any]:
     """
     os.environ |= _OFF_THE_NETWORK
     from crewai import Agent, BaseLLM, Task  # noqa: PLC0415 - only where it is installed
+    from crewai.events.utils import console_formatter  # noqa: PLC0415 - as above
+
+    console_formatter.set_suppress_console_output(True)
 
     class Silent(BaseLLM):  # type: ignore[misc]
         def call(self, *_: Any, **__: Any) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Final, TypedDict
+
+from benchmarks import crews
 
 Run = Callable[[], Any]
 
@@ -98,6 +102,35 @@ def _pocketflow_awaited() -> Run:
     return _awaited(lambda: flow.run_async({"turn": 0}))
 
 
+# --- CrewAI and pflow -------------------------------------------------------------------------
+
+
+def _crewai_flow() -> Run:
+    """In one conversation: of others the newest 4,096 are remembered."""
+    flow = crews.flow(2)
+    return lambda: flow().kickoff(inputs={"id": "one"})
+
+
+def _crewai_tasks() -> Run:
+    run = crews.tasks(2)
+    return lambda: run({})
+
+
+def _pflow() -> Run:
+    """A workflow of two nodes; pflow keeps its traces in a home of their own, which is left."""
+    os.environ |= {"HOME": tempfile.mkdtemp(), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    from pflow.execution.runner import RunnerConfig, WorkflowRunner  # noqa: PLC0415 - as above
+
+    nodes = [
+        {"id": name, "type": "code", "params": {"code": "result: int = 1"}}
+        for name in ("one", "two")
+    ]
+    edges = [{"from": "one", "to": "two"}]
+    workflow = {"ir_version": "0.1.0", "nodes": nodes, "edges": edges}
+    config = RunnerConfig(cache_enabled=False)
+    return lambda: WorkflowRunner().run(workflow, {}, config)
+
+
 ENGINE_RUNS: Final[dict[str, Callable[[], Run]]] = {
     "langgraph": _langgraph,
     "langgraph, awaited": _langgraph_awaited,
@@ -105,6 +138,9 @@ ENGINE_RUNS: Final[dict[str, Callable[[], Run]]] = {
     "langgraph, with a checkpointer": _langgraph_saved,
     "pocketflow": _pocketflow,
     "pocketflow, awaited": _pocketflow_awaited,
+    "crewai, flow": _crewai_flow,
+    "crewai, tasks and agents": _crewai_tasks,
+    "pflow": _pflow,
 }
 """What makes a run of each."""
 

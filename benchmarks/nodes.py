@@ -28,7 +28,7 @@ _NODES: Final = 20
 State = dict[str, Any]
 
 
-def _states() -> dict[str, State]:
+def states() -> dict[str, State]:
     """What nodes work on, small and large."""
     trees = [{"id": at, "parts": [at]} for at in range(10_000)]
     return {
@@ -167,9 +167,9 @@ def measure(report: Report, *, quick: bool) -> None:
         both = (Side(PLAIN, Engine()), Flowspan(telemetry, ledger.loaded_pricer(), how["rows"]))
         spreads = {
             size: _spread(_way(f"node, {way}, {size}", how, state), both, rounds, telemetry)
-            for size, state in _states().items()
+            for size, state in states().items()
         }
-        _add(report, f"node, {way}", spreads)
+        add(report, f"node, {way}", spreads)
     for engine, make in ENGINES.items():
         if find_spec(engine.partition(",")[0]) is None:
             report.remarks.append(f"{engine} is not installed: its nodes are not measured")
@@ -177,12 +177,12 @@ def measure(report: Report, *, quick: bool) -> None:
         both = (Side(PLAIN, Engine()), Flowspan(telemetry, ledger.loaded_pricer()))
         spreads = {
             size: _spread(_engine(f"node, {engine}, {size}", make, state), both, rounds, telemetry)
-            for size, state in _states().items()
+            for size, state in states().items()
         }
         spreads = {
             size: Spread(*(each / _NODES for each in spread)) for size, spread in spreads.items()
         }
-        _add(report, f"node, {engine}", spreads)
+        add(report, f"node, {engine}", spreads)
 
 
 def _way(name: str, how: _Way, state: State) -> Work:
@@ -230,7 +230,8 @@ def _off(report: Report, rounds: int) -> None:
         )
 
 
-def _add(report: Report, subject: str, spreads: dict[str, Spread]) -> None:
+def add(report: Report, subject: str, spreads: dict[str, Spread]) -> None:
+    """Add what a node costs by the size of its state, and whether that is little and flat."""
     smallest = next(iter(spreads.values())).median
     for size, spread in spreads.items():
         times = spread.median / smallest

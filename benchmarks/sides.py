@@ -48,6 +48,10 @@ class Side:
     def uninstall(self) -> None:
         """Make the tracing end."""
 
+    def settle(self, telemetry: Telemetry, work: str) -> None:
+        """Hand over what one measurement of a work left, and see that it left what it should."""
+        telemetry.settle(work, traced=self.name != PLAIN)
+
     def chat(self, client: Any, request: dict[str, Any]) -> Any:
         """A model call."""
         return client.chat.completions.create(**request)
@@ -78,7 +82,11 @@ class ByHand(Side):
 
 
 class Flowspan(Side):
-    """flowspan around the program, with everything on that is on by default."""
+    """flowspan around the program, with everything on that is on by default.
+
+    Attributes:
+        machine: What sees calls since it was last installed.
+    """
 
     def __init__(
         self, telemetry: Telemetry, pricer: Pricer, *more: Integration, name: str = FLOWSPAN
@@ -89,7 +97,7 @@ class Flowspan(Side):
         self._hooks: tuple[CallHook, ...] = (CostHook(pricer, self._instruments),)
         self._integrations = (*(more or (ENGINE,)), *discovery.built_in())
         self._patcher: Patcher | None = None
-        self._machine: Machine | None = None
+        self.machine: Machine | None = None
 
     def install(self) -> None:
         """Patch, with a machine of its own each time: one that was taken back stays silent."""
@@ -99,7 +107,7 @@ class Flowspan(Side):
             outlet=EventOutlet("span", None),
             hooks=self._hooks,
         )
-        self._machine = machine
+        self.machine = machine
         live.connect(machine)
         self._patcher = Patcher(machine)
         for integration in self._integrations:
@@ -109,8 +117,8 @@ class Flowspan(Side):
         """Take the patches back."""
         if self._patcher is not None:
             self._patcher.uninstall()
-        if self._machine is not None:
-            live.disconnect(self._machine)
+        if self.machine is not None:
+            live.disconnect(self.machine)
 
 
 def _by_hand(name: str, telemetry: Telemetry, rates: ledger.Rates, pen: Callable[..., Any]) -> Side:
