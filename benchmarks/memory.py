@@ -75,13 +75,13 @@ def measure(report: Report, *, quick: bool) -> None:
     """Add what is left of each run once its spans are delivered.
 
     Each in a process of its own: memory that another part has freed would hide what grows.  Where
-    more is left than little, the engine is measured without flowspan as well.
+    an engine leaves more than little, it is measured without flowspan as well, if there is time.
     """
     runs = _QUICK_RUNS if quick else _RUNS
     for engine in ("", *installed()):
         what = f"{runs:,} runs of {engine}" if engine else f"{runs:,} runs"
         found = _alone_in_a_process(runs, engine, FLOWSPAN)
-        if engine and not _is_little(found):
+        if engine and not quick and not _is_little(found):
             own = _alone_in_a_process(runs, engine, PLAIN)
             found = {name: found[name] - own[name] for name in found}
             told = f"{own['blocks']:.2f} blocks a run and {own['resident']:,.0f} KiB"
