@@ -212,10 +212,10 @@ def is_in_this_version(target: str) -> bool:
 
 
 def without(integration: Integration, target: str) -> Integration:
-    """As if the engine had another name for one place, wherever its versions have it."""
+    """As if the engine had another name for one place, in whichever module its versions have it."""
 
     def moved(patch: Patch) -> tuple[str, ...]:
-        return tuple(f"{place}_of_another" for place in patch.moved)
+        return tuple(f"{module}:{patch.path}_of_another" for module, _ in patch.places)
 
     return replace(
         integration,
