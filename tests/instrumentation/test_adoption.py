@@ -55,6 +55,9 @@ class Engine:
     def remark(self) -> None:
         pass
 
+    def excuse(self) -> None:
+        pass
+
 
 def _usage(_call: Call, _result: Any) -> Usage:
     return Usage(input_tokens=1000, output_tokens=100)
@@ -81,6 +84,7 @@ ENGINE = Integration(
         ),
         Patch(target=f"{TARGET}.library", kind="llm", name=MODEL, defers=True),
         Patch(target=f"{TARGET}.remark", before=lambda _: (Event(semconv.EVENT_RETRY),)),
+        Patch(target=f"{TARGET}.excuse", request=lambda _: {semconv.ERROR_TYPE: "ValueError"}),
     ),
     engine="engine",
 )
@@ -182,6 +186,27 @@ def test_a_span_that_nobody_else_owns_is_adopted(clients: Any) -> None:
     [(labels, cost)] = recording.metrics()[semconv.METRIC_COST_USD]
     assert cost == pytest.approx(COST)
     assert labels[semconv.STEP_NAME] == "node"
+
+
+@pytest.mark.parametrize("says_it", ["from its start", "by its name"])
+def test_a_tool_is_told_that_it_has_failed(own: Recording, says_it: str) -> None:
+    """Something answered in its place, and no exception leaves it; what is around is well."""
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "look"}
+    if says_it == "from its start":
+        inside = guest(own, tool, {}, name="look")
+    else:
+        inside = guest(own, {}, tool, "gcp.vertex.agent", "execute_tool look")
+    with guest(own, WORKFLOW, {}, name="run"), inside:
+        Engine().excuse()
+
+    run, failed = own.spans
+    assert (known(failed)[semconv.KIND], known(failed)[semconv.ERROR_TYPE]) == (
+        "tool",
+        "ValueError",
+    )
+    assert failed.status.status_code is StatusCode.ERROR
+    assert run.status.is_unset
+    assert semconv.ERROR_TYPE not in known(run)
 
 
 def test_outside_any_run_it_is_one_of_its_own(own: Recording) -> None:

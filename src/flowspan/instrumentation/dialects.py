@@ -250,6 +250,7 @@ _OF_MODELS: Final = ("openinference.", "langfuse", "opentelemetry.instrumentatio
 _OF_NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("gcp.vertex.agent", "invocation"): "invoke_workflow",
     ("gcp.vertex.agent", "agent_run"): "invoke_agent",
+    ("gcp.vertex.agent", "execute_tool"): "execute_tool",  # which it says itself at its end only
 }
 """Operations that spans of a scope say by their name alone, or by its first word."""
 

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from opentelemetry.trace import get_current_span, set_span_in_context
+from opentelemetry.trace import StatusCode, get_current_span, set_span_in_context
 
 from flowspan import semconv
 from flowspan.instrumentation import accounting, counted
@@ -171,9 +171,16 @@ class GuestFrame(CallFrame):
             self.parent.failed_below = identity
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes on the span if it is a run or owns a call, else on the frame around."""
+        """Set attributes on the span if it is a run or owns a call, else on the frame around.
+
+        That it has failed, though no exception leaves it, a tool is told itself.
+        """
         span = self._reference()
-        if self._tells and span is not None and span.is_recording():
+        if self.role == "tool" and semconv.ERROR_TYPE in attributes:
+            if span is not None and span.is_recording():
+                span.set_attribute(semconv.ERROR_TYPE, str(attributes[semconv.ERROR_TYPE]))
+                span.set_status(StatusCode.ERROR)
+        elif self._tells and span is not None and span.is_recording():
             if attributes.get(semconv.RESUMED) and self.parent is None:
                 self._resume(span)
             clean = {key: cleaned(value) for key, value in attributes.items()}

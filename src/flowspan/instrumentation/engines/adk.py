@@ -1,4 +1,4 @@
-"""Google's ADK: its own spans, adopted; handoffs, runs that wait, and runs that go on.
+"""Google's ADK: its own spans, adopted; handoffs, failed tools, runs that wait and that go on.
 
 These its spans do not tell; no row makes a span.
 """
@@ -18,6 +18,7 @@ from flowspan.instrumentation.integration import (
 )
 from flowspan.semconv import (
     CONVERSATION_ID,
+    ERROR_TYPE,
     EVENT_ROUTE_TAKEN,
     INTERRUPTION,
     RESUMED,
@@ -58,6 +59,11 @@ def _waits(_call: Call, found: Any) -> Attributes:
     return {INTERRUPTION: _PAUSE} if found else NOTHING
 
 
+def _failed(call: Call) -> Attributes:
+    """A callback may answer in place of a tool that raised, which has failed all the same."""
+    return {ERROR_TYPE: type(call.argument("error")).__name__}
+
+
 INTEGRATION: Final = Integration(
     "google-adk",
     requires="google-adk>=1.5",
@@ -73,6 +79,12 @@ INTEGRATION: Final = Integration(
             target="google.adk.flows.llm_flows.functions:get_long_running_function_calls",
             label="waits",
             response=_waits,
+        ),
+        Patch(
+            target="google.adk.plugins.plugin_manager:PluginManager.run_on_tool_error_callback",
+            label="failed tool",
+            request=_failed,
+            optional=True,  # not in early versions
         ),
         Patch(
             target=f"{_RUNNER}._get_or_create_session",
