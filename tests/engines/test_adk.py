@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 from adopted import Watched, watched
-from adopted_asked import Asked
+from adopted_asked import Asked, Ended
 from adopted_engine import Engine, is_whole
+<<<<<<< HEAD
 from agent_scripts import FIRST, HELPER, SECOND, Stage, Words
 from packaging.version import Version
+=======
+from agent_scripts import FIRST, HELPER, SECOND, WORK, Stage, Words
+>>>>>>> 25a5c10 (Tests of engines: random plays of ADK, DSPy and LlamaIndex fail and want several tools)
 from traces import attributes
 
 from flowspan import semconv
@@ -28,6 +32,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # its own: clients that nobod
 
 MODEL = "gemini-2.5-flash"
 VERSION = Version(version("google-adk"))
+TOGETHER = VERSION >= Version("1.10")
+"""Whether tools that one answer wants are at once, and not one after the other."""
 
 
 async def events(runner: Any, text: Any) -> AsyncIterator[Any]:
@@ -46,27 +52,41 @@ class Adk(Engine):
     )
     ways = ("later", "stream")
     handoffs = True
-    failing = False
     nests = VERSION.major == 1
+    failing = "on_tool_error_callback" in llm_agents.LlmAgent.model_fields
 
     def agents(self, stage: Stage) -> Any:
-        def work(place: str) -> str:
+        async def work(place: str) -> str:
+            """Work somewhere."""
+            return await stage.work_together(place) if TOGETHER else stage.work(place)
+
+        def help_out(place: str) -> str:
             """Work somewhere."""
             return stage.work(place)
+
+        help_out.__name__ = WORK
+        told = {"on_tool_error_callback": self.on_error} if self.failing else {}
 
         def agent(name: str, *tools: Any, **settings: Any) -> Any:
             return llm_agents.LlmAgent(
                 name=name,
                 model=MODEL,
                 instruction=f"You are {name}.",
-                tools=[work, *tools],
+                tools=[*tools],
+                **told,
                 **settings,
             )
 
-        helping = agent_tool.AgentTool(agent(HELPER))
-        second = agent(SECOND, helping)
-        first = agent(FIRST, helping, sub_agents=[second])
+        helping = agent_tool.AgentTool(agent(HELPER, help_out))
+        second = agent(SECOND, work, helping)
+        first = agent(FIRST, work, helping, sub_agents=[second])
         return runners.InMemoryRunner(first, app_name="office")
+
+    @staticmethod
+    def on_error(tool: Any, args: Any, tool_context: Any, error: Exception) -> Any:
+        """Tell the model."""
+        del tool, args, tool_context
+        return {"sorry": str(error)}
 
     async def later(self, agents: Any, task: str) -> Any:
         said = [event async for event in events(agents, task)]
@@ -80,12 +100,23 @@ class Adk(Engine):
         await agents.close()
 
 
+class Strict(Adk):
+    """A run ends where a tool fails."""
+
+    on_error = None
+    most_at_once = 3 if TOGETHER else 1
+
+
 class TestAdk(Watched):
     engine = "adk"
 
 
 class TestAsked(Asked):
     engine = Adk()
+
+
+class TestEnded(Ended):
+    engine = Strict()
 
 
 # --- what only this engine has --------------------------------------------------------------------

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from adopted import Watched
 from adopted_asked import Asked
 from adopted_engine import Engine
-from agent_scripts import FIRST, HELPER, Played, Script, Stage
+from agent_scripts import FIRST, HELPER, Played, Script, Stage, Words
 
 from flowspan.instrumentation.engines.dspy import INTEGRATION
-from flowspan.testing import ReceivedRequest, Reply
+from flowspan.testing import ReceivedRequest, Reply, ToolCall
 
 dspy: Any = pytest.importorskip("dspy")
+
+_FRAMES: Final = re.compile(r"(?<=Traceback \(most recent call last\):\n)(?: .*\n)+")
 
 
 class Spoken(Stage):
@@ -35,7 +38,19 @@ class Dspy(Engine):
     integration = INTEGRATION
     ways = ("sync", "later")
     most_at_once = 1
-    failing = False  # its model is told the traceback, in which our frames are when it is watched
+
+    def told(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Of a tool that fails the model is told with the traceback, where our frames are too."""
+        said = [
+            {**each, "content": _FRAMES.sub("", str(each.get("content")))}
+            for each in request["messages"]
+        ]
+        return {**request, "messages": said}
+
+    @property
+    def base(self) -> Any:
+        """The class of its agents."""
+        return dspy.ReAct
 
     def agents(self, stage: Stage) -> Any:
         def work(place: str) -> str:
@@ -47,7 +62,7 @@ class Dspy(Engine):
             return str(agent(HELPER, work)(question=task).answer)
 
         def agent(name: str, *tools: Any) -> Any:
-            named: Any = type(name, (dspy.ReAct,), {})
+            named: Any = type(name, (self.base,), {})
             made = named("question -> answer", tools=list(tools), max_iters=30)
             made.set_lm(dspy.LM("openai/gpt-4o-mini", cache=False))
             return made
@@ -65,6 +80,20 @@ class Dspy(Engine):
     def agents_seen(self, played: Played) -> Counter[tuple[str, ...]]:
         """Each asks its model once more, for the answer."""
         played.asked.update(played.begun)
+        return played.begun
+
+
+class Several(Dspy):
+    """Agents whose answers want several tools, and which say their last word by another one."""
+
+    words = Words(done=lambda text: Reply(tool_calls=(ToolCall("submit", {"answer": text}),)))
+    most_at_once = 3
+
+    @property
+    def base(self) -> Any:
+        return dspy.ReActV2
+
+    def agents_seen(self, played: Played) -> Counter[tuple[str, ...]]:
         return played.begun
 
 
@@ -88,6 +117,13 @@ class TestAsked(Asked):
         """One thing at a time."""
         turns = super().everything.turns
         return Script(tuple((_alone(act),) for turn in turns for act in turn))
+
+
+@pytest.mark.skipif(not hasattr(dspy, "ReActV2"), reason="this version has no ReActV2")
+class TestSeveralAsked(Asked):
+    engine = Several()
+
+    test_memory_is_flat = None  # type: ignore[assignment]  # as above
 
 
 def _alone(act: Any) -> Any:

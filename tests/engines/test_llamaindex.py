@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pytest
 from adopted import Watched
 from adopted_asked import Asked
 from adopted_engine import Engine
-from agent_scripts import FIRST, HELPER, Stage
+from agent_scripts import FIRST, HELPER, WORK, Stage
 
 from flowspan.instrumentation.engines.llamaindex import INTEGRATIONS
 
@@ -22,23 +24,35 @@ openai: Any = pytest.importorskip("llama_index.llms.openai")
 class Llamaindex(Engine):
     integration = INTEGRATIONS[0]
     ways = ("later", "stream")
-    most_at_once = 1  # of several the model is told in the order in which they end, watched or not
 
     def agents(self, stage: Stage) -> Any:
         model = openai.OpenAI("gpt-4o-mini", api_base=os.environ["OPENAI_BASE_URL"])
 
-        def work(place: str) -> str:
+        async def work(place: str) -> str:
+            """Work somewhere."""
+            return await stage.work_together(place)
+
+        def help_out(place: str) -> str:
             """Work somewhere."""
             return stage.work(place)
 
+        help_out.__name__ = WORK
+
         async def helper(task: str) -> str:
             """Ask the one who helps."""
-            return str(await agent(HELPER, work).run(task))
+            return str(await agent(HELPER, help_out).run(task))
 
         def agent(name: str, *tools: Any) -> Any:
             return flow.FunctionAgent(name=name, tools=list(tools), llm=model, streaming=False)
 
         return agent(FIRST, work, helper)
+
+    def told(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Of several tools the model is told in the order in which they end, watched or not."""
+        said: list[Any] = []
+        for by_tools, several in groupby(request["messages"], lambda each: each["role"] == "tool"):
+            said += sorted(several, key=itemgetter("tool_call_id")) if by_tools else several
+        return {**request, "messages": said}
 
     async def later(self, agents: Any, task: str) -> Any:
         return str(await agents.run(task))

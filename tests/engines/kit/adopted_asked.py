@@ -1,12 +1,14 @@
 """What every engine of small tables is asked; an engine says how its agents are made and asked.
 
-A test class of an engine derives from :class:`Asked` and has an ``Engine`` of its own.
+A test class of an engine derives from :class:`Asked` and has an ``Engine`` of its own; one whose
+runs end where a tool fails has another, of :class:`Ended`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +34,10 @@ from agent_scripts import (
     EVERYTHING,
     SHORT,
     SIMPLE,
+    BrokenError,
     Script,
     Stage,
+    ending_scripts,
     expected,
     one_by_one,
     scripts,
@@ -49,14 +53,22 @@ from flowspan.testing import FakeProvider, Gate, RecordedSpans, Reply
 _WITHOUT_A_LOOP: Final = frozenset({"sync", "steps"})
 _IN_ONE_PIECE: Final = frozenset({"sync", "later"})
 
+_DRAWN: Final = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    phases=(Phase.generate,),
+)
+
 AT_ONCE: Final = 100
 IN_THREADS: Final = 24
 RUNS: Final = 100
 """Of which memory must not grow by as many objects."""
 
 
-class Asked:
-    """The tests of one engine."""
+class Asking:
+    """How one engine is asked."""
 
     engine: ClassVar[Engine]
     pytestmark: ClassVar = [
@@ -98,6 +110,28 @@ class Asked:
     def stage(self, script: Script, *, plays: int = 1) -> Stage:
         return Stage(script, self.engine.words, plays=plays)
 
+    def both(self, way: str, script: Script) -> tuple[Any, Any, RecordedSpans]:
+        """Play alone, and watched; what both did is the same."""
+        outcomes = []
+        alone, seen = self.stage(script), self.stage(script)
+        with self.provided(alone) as provider:
+            outcomes.append((self.acted(way, alone), asked(self.engine, provider), alone.worked))
+        with self.provided(seen) as provider, watched() as recording:
+            outcomes.append((self.acted(way, seen), asked(self.engine, provider), seen.worked))
+            spans = recording.spans
+            is_paid(spans, provider)
+        for of_alone, of_seen in zip(*outcomes, strict=True):
+            assert of_seen == of_alone
+        return outcomes[1][0], seen, spans
+
+    def acted(self, way: str, stage: Stage) -> Any:
+        """Play: what the program gets."""
+        return self.engine.play(way, stage)
+
+
+class Asked(Asking):
+    """The tests of one engine."""
+
     @property
     def everything(self) -> Script:
         """The fullest play that the engine knows."""
@@ -106,20 +140,6 @@ class Asked:
             turns = (t for t in known.turns if not any(act.what == "hand over" for act in t))
             known = Script(tuple(turns))
         return one_by_one(known) if self.engine.most_at_once == 1 else known
-
-    def both(self, way: str, script: Script) -> tuple[Any, Any, RecordedSpans]:
-        """Play alone, and watched; what both did is the same."""
-        outcomes = []
-        alone, seen = self.stage(script), self.stage(script)
-        with self.provided(alone) as provider:
-            outcomes.append((self.engine.play(way, alone), asked(provider), alone.worked))
-        with self.provided(seen) as provider, watched() as recording:
-            outcomes.append((self.engine.play(way, seen), asked(provider), seen.worked))
-            spans = recording.spans
-            is_paid(spans, provider)
-        for of_alone, of_seen in zip(*outcomes, strict=True):
-            assert of_seen == of_alone
-        return outcomes[1][0], seen, spans
 
     # --- counts
 
@@ -130,13 +150,7 @@ class Asked:
         """
         engine = self.engine
 
-        @settings(
-            max_examples=15,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-            phases=(Phase.generate,),
-        )
+        @_DRAWN
         @given(
             scripts(
                 handoffs=engine.handoffs,
@@ -341,3 +355,46 @@ class Asked:
         if not all(row.optional for row in rows if row.state == "missing"):
             assert finding.level == "problem"
             assert lost.rpartition(":")[2].rpartition(".")[2] in finding.text
+
+
+class Ended(Asking):
+    """One whose runs end where a tool fails: its agents are not told."""
+
+    @pytest.fixture(autouse=True)
+    def _unlogged(self) -> Iterator[None]:
+        """Pytest would keep what is logged, with exceptions and all that these hold."""
+        logging.disable()
+        yield
+        logging.disable(logging.NOTSET)
+
+    def acted(self, way: str, stage: Stage) -> Any:
+        """What the program gets is the tool's exception."""
+        try:
+            return super().acted(way, stage)
+        except BrokenError as error:
+            return str(error)
+
+    def test_random_plays_end_where_a_tool_fails(self, way: str) -> None:
+        """What was done until then, what failed, and nothing after it, are what happened.
+
+        Of tools that one answer wants, each is under way before one of them fails.
+        """
+        engine = self.engine
+
+        @_DRAWN
+        @given(
+            ending_scripts(
+                handoffs=engine.handoffs,
+                most_at_once=engine.most_at_once,
+                helps_at_once=engine.helps_at_once,
+            )
+        )
+        def check(script: Script) -> None:
+            got, stage, spans = self.both(way, script)
+            played = expected(script, ends=True)
+            assert stage.worked.total() == played.worked.total()
+            assert (stage.broke > 0) == (played.failed > 0) == str(got).endswith("is broken")
+            is_whole(spans)
+            assert counted(spans) == must(engine, played)
+
+        check()

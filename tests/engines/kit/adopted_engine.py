@@ -73,6 +73,10 @@ class Engine:
         """The agents' spans that there must be, with the agents around them."""
         return played.begun
 
+    def told(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the model was asked, without what differs from run to run, watched or not."""
+        return request
+
     def play(self, way: str, stage: Stage, task: str | None = None) -> Any:
         """Play one play in one way, with agents of its own."""
         return self.ask(way, self.agents(stage), task or stage.task())
@@ -182,9 +186,9 @@ def is_paid(spans: RecordedSpans, provider: FakeProvider) -> None:
     assert spans.total(semconv.USAGE_OUTPUT_TOKENS) == total.output_tokens
 
 
-def asked(provider: FakeProvider) -> list[str]:
+def asked(engine: Engine, provider: FakeProvider) -> list[str]:
     """What the model was asked, without ids that count requests side by side."""
-    bodies = (json.dumps(each.body, sort_keys=True) for each in provider.requests)
+    bodies = (json.dumps(engine.told(each.body), sort_keys=True) for each in provider.requests)
     return sorted(re.sub(r"_\d{6}", "_", body) for body in bodies)
 
 

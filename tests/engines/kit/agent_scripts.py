@@ -19,11 +19,13 @@ names its script, and every wish for a tool its place in it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -71,7 +73,7 @@ class Played:
     Attributes:
         asked: Calls of the model, by the agent that asks.
         worked: Tools, the asked agents not among them.
-        failed: How many of them failed.
+        failed: How many tools failed; the asked agents are among these.
         handed: Handoffs, from whom to whom.
         begun: Agents that began, by a question or by a handoff.
         helped: How often an agent asked the other one.
@@ -106,14 +108,38 @@ def without_failures(script: Script) -> Script:
     return Script(tuple(tuple(map(mended, turn)) for turn in script.turns))
 
 
-def expected(script: Script) -> Played:
-    """The script gone through by hand."""
+def that_ends(script: Script) -> Script:
+    """The same where a failure may end the play: beside a failing tool there are but tools.
+
+    What another agent has done by the time that a tool beside it fails, nobody could say.
+    """
+    return Script(tuple(map(_that_ends, script.turns)))
+
+
+def _that_ends(turn: tuple[Act, ...]) -> tuple[Act, ...]:
+    if all(act.script is None for act in turn):
+        return turn
+    if len(turn) > 1:
+        return without_failures(Script((turn,))).turns[0]
+    (ask,) = turn
+    return (Act(ask.what, that_ends(ask.script or Script())),)
+
+
+def expected(script: Script, *, ends: bool = False) -> Played:
+    """The script gone through by hand.
+
+    Args:
+        script: It.
+        ends: Whether a failure ends the play, after the tools that were wanted at once with it;
+            the tools that asked agents had a part in that fail as well.
+    """
     played = Played()
-    _go(script, (), FIRST, played)
+    with suppress(BrokenError):
+        _go(script, (), FIRST, played, ends=ends)
     return played
 
 
-def _go(script: Script, around: tuple[str, ...], agent: str, played: Played) -> None:
+def _go(script: Script, around: tuple[str, ...], agent: str, played: Played, *, ends: bool) -> None:
     played.begun[(*around, agent)] += 1
     for turn in script.turns:
         played.asked[(*around, agent)] += 1
@@ -125,10 +151,16 @@ def _go(script: Script, around: tuple[str, ...], agent: str, played: Played) -> 
                 played.begun[(*around, agent)] += 1
             elif act.script is not None:
                 played.helped += 1
-                _go(act.script, (*around, agent), HELPER, played)
+                try:
+                    _go(act.script, (*around, agent), HELPER, played, ends=ends)
+                except BrokenError:
+                    played.failed += 1
+                    raise
             else:
                 played.worked[(*around, agent, WORK)] += 1
                 played.failed += act.what == "fail"
+        if ends and any(act.what == "fail" for act in turn):
+            raise BrokenError(agent)
     played.asked[(*around, agent)] += 1
 
 
@@ -160,11 +192,13 @@ class Stage:
     Attributes:
         script: What is played.
         worked: How often each place of each play had its tool called.
+        broke: How often these failed.
     """
 
     def __init__(self, script: Script, words: Words = _USUAL, *, plays: int = 1) -> None:
         self.script = script
         self.worked: Counter[str] = Counter()
+        self.broke = 0
         self._words = words
         self._scripts = {
             address: inner
@@ -172,6 +206,7 @@ class Stage:
             for address, inner in _addressed(script, f"p{play}")
         }
         self._turns: Counter[str] = Counter()
+        self._meetings: dict[str, asyncio.Barrier] = {}
         self._lock = threading.Lock()
 
     def task(self, play: int = 0) -> str:
@@ -184,12 +219,30 @@ class Stage:
         Raises:
             BrokenError: The script wants it to fail.
         """
+        fails = self._act(place).what == "fail"
         with self._lock:
             self.worked[place] += 1
-        _, address, turn, number, _ = place.split("_")
-        if self._scripts[address].turns[int(turn)][int(number)].what == "fail":
+            self.broke += fails
+        if fails:
             raise BrokenError(f"{place} is broken")
         return f"worked {place}"
+
+    async def work_together(self, place: str) -> str:
+        """The same where the tools that one answer wants are all under way before any works.
+
+        An agent that is asked beside them is not waited for.
+
+        Raises:
+            BrokenError: As above.
+        """
+        _, address, turn, _, _ = place.split("_")
+        tools = sum(act.script is None for act in self._scripts[address].turns[int(turn)])
+        await self._meetings.setdefault(f"{address}_{turn}", asyncio.Barrier(tools)).wait()
+        return self.work(place)
+
+    def _act(self, place: str) -> Act:
+        _, address, turn, number, _ = place.split("_")
+        return self._scripts[address].turns[int(turn)][int(number)]
 
     def respond(self, request: ReceivedRequest) -> Reply:
         """The next answer of the script that the request is about."""
@@ -255,6 +308,27 @@ def scripts(
         many = many.filter(lambda turn: sum(act.what == "ask" for act in turn) < 2)
     turn = st.one_of(many, st.just((Act("hand over"),))) if handoffs else many
     return st.lists(turn, max_size=4).map(lambda turns: Script(tuple(turns)))
+
+
+@st.composite
+def ending_scripts(draw: st.DrawFn, *, most_at_once: int = 3, **options: bool) -> Script:
+    """Random scripts for plays that a failure ends; a few have none.
+
+    Args:
+        draw: Draws.
+        most_at_once: As of :func:`scripts`.
+        options: The others of these.
+    """
+    script = that_ends(draw(scripts(most_at_once=most_at_once, **options)))
+    if expected(script, ends=True).failed or not draw(st.integers(0, 4)):
+        return script
+    beside = draw(st.lists(_works(failing=True), max_size=most_at_once - 1))
+    turn = tuple(draw(st.permutations([Act("fail"), *beside])))
+    if draw(st.booleans()):
+        before = draw(st.sampled_from([(), ((Act("work"),),)]))
+        turn = (Act("ask", Script((*before, turn))),)
+    place = draw(st.integers(0, len(script.turns)))
+    return Script((*script.turns[:place], turn, *script.turns[place:]))
 
 
 EVERYTHING: Final = Script(
