@@ -15,8 +15,8 @@ os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")  # asked when it is
 pytest.importorskip("haystack")
 
 import openai
-from adopted_whole import Provider, check_calls, failed, known, named, provided, routes, seen
-from graphs import END, Graph, Player, Tally, expected, graphs
+from adopted_whole import Provider, check_calls, failed, known, named, provided, seen
+from graphs import Graph, Player, expected, graphs
 from haystack import Pipeline, SuperComponent, component
 from haystack.components.agents import Agent
 from haystack.components.generators.chat import OpenAIChatGenerator
@@ -24,13 +24,13 @@ from haystack.core.errors import BreakpointException, PipelineRuntimeError
 from haystack.dataclasses import ChatMessage
 from haystack.dataclasses.breakpoints import Breakpoint
 from haystack.tools import create_tool_from_function
-from haystack_graphs import translated
+from haystack_graphs import Way, tally_of, told, translated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripts import ANSWER, Desk, Script, Scripted, question, scripts
 
 from flowspan import semconv
-from flowspan.testing import Gate, RecordedSpans, Reply
+from flowspan.testing import Gate, Reply
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
 
@@ -48,34 +48,6 @@ def well(_request: Any) -> Reply:
 # --- graphs ---------------------------------------------------------------------------------------
 
 
-def counted(spans: RecordedSpans) -> dict[str, Any]:
-    """What the trace says that happened."""
-    nodes = [span for span in spans.of_kind("node") if not span.name.endswith("_again")]
-    return {
-        "visits": Counter(str(known(span)[semconv.STEP_NAME]) for span in nodes),
-        "failures": Counter(
-            str(known(span)[semconv.STEP_NAME]) for span in nodes if not span.status.is_unset
-        ),
-        "routes": Counter(
-            (origin, (to or END).removesuffix("_again")) for origin, to in routes(spans)
-        ),
-        "calls": len(spans.of_kind("llm")),
-        "failed": any(not span.status.is_unset for span in spans.of_kind("run")),
-    }
-
-
-def told(graph: Graph, tally: Tally) -> dict[str, Any]:
-    """What a trace can tell of a tally: where there is one output only, nothing is chosen."""
-    chosen = {pair: n for pair, n in tally.routes.items() if graph[pair[0]].decides}
-    return {
-        "visits": +tally.visits,
-        "failures": +(tally.failures - tally.fallbacks),
-        "routes": Counter(chosen),
-        "calls": tally.calls,
-        "failed": tally.failed,
-    }
-
-
 def at_once(pipeline: Any, data: Any) -> Any:
     return pipeline.run(data)
 
@@ -91,26 +63,40 @@ def read(pipeline: Any, data: Any) -> Any:
     return asyncio.run(every())
 
 
-@settings(max_examples=25, deadline=None)
-@given(graph=graphs(fans=False), way=st.sampled_from([at_once, later, read]))
+@settings(max_examples=30, deadline=None)
+@given(
+    graph=graphs(),
+    act=st.sampled_from([at_once, later, read]),
+    routers=st.booleans(),
+    threads=st.booleans(),
+)
 def test_random_pipelines_are_counted_exactly(
-    provider: Provider, graph: Graph, way: Callable[[Any, Any], Any]
+    provider: Provider,
+    graph: Graph,
+    act: Callable[[Any, Any], Any],
+    *,
+    routers: bool,
+    threads: bool,
 ) -> None:
-    """Visits, failures, choices, model calls and tokens are the player's."""
+    """Visits, joins, failures, choices, model calls and tokens are the player's.
+
+    Of workers that fail a run, those that are awaited fail all together; else the first one does.
+    """
     messages: Any = [{"role": "user", "content": "go on"}]
+    way = Way(routers=routers, at_once=act is not at_once, threads=threads)
     failure = None
     with seen(provider, well) as found, openai.OpenAI(max_retries=0) as client:
         ask = client.chat.completions.create
         player = Player(graph, ask=lambda: ask(model="gpt-4o-mini", messages=messages))
         try:
-            way(translated(graph, player), {graph.nodes[0].name: {"go": [1]}})
+            act(translated(graph, player, way), {f"{graph.nodes[0].name}_in": {"value": "go"}})
         except PipelineRuntimeError as error:
             failure = error
 
     assert (failure is not None) == player.tally.failed
-    assert counted(found.spans) == told(graph, player.tally)
+    assert tally_of(found.spans) == told(graph, player.tally, way)
     check_calls(found, player.tally.calls)
-    if not player.tally.failed:
+    if way.at_once or not player.tally.failed:
         assert player.tally == expected(graph)
 
 
