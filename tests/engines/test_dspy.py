@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
@@ -39,7 +40,7 @@ class Dspy(Engine):
     ways = ("sync", "later")
     most_at_once = 1
 
-    def told(self, request: dict[str, Any]) -> dict[str, Any]:
+    def told(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of a tool that fails the model is told with the traceback, where our frames are too."""
         said = [
             {**each, "content": _FRAMES.sub("", str(each.get("content")))}

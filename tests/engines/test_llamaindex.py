@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -47,11 +47,12 @@ class Llamaindex(Engine):
 
         return agent(FIRST, work, helper)
 
-    def told(self, request: dict[str, Any]) -> dict[str, Any]:
+    def told(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of several tools the model is told in the order in which they end, watched or not."""
         said: list[Any] = []
         for by_tools, several in groupby(request["messages"], lambda each: each["role"] == "tool"):
-            said += sorted(several, key=itemgetter("tool_call_id")) if by_tools else several
+            those = list(several)
+            said += sorted(those, key=itemgetter("tool_call_id")) if by_tools else those
         return {**request, "messages": said}
 
     async def later(self, agents: Any, task: str) -> Any:

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, Final
@@ -73,7 +73,7 @@ class Engine:
         """The agents' spans that there must be, with the agents around them."""
         return played.begun
 
-    def told(self, request: dict[str, Any]) -> dict[str, Any]:
+    def told(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the model was asked, without what differs from run to run, watched or not."""
         return request
 

@@ -311,15 +311,20 @@ def scripts(
 
 
 @st.composite
-def ending_scripts(draw: st.DrawFn, *, most_at_once: int = 3, **options: bool) -> Script:
+def ending_scripts(
+    draw: st.DrawFn, /, *, handoffs: bool, most_at_once: int, helps_at_once: bool
+) -> Script:
     """Random scripts for plays that a failure ends; a few have none.
 
     Args:
         draw: Draws.
-        most_at_once: As of :func:`scripts`.
-        options: The others of these.
+        handoffs: As of :func:`scripts`.
+        most_at_once: As there.
+        helps_at_once: As there.
     """
-    script = that_ends(draw(scripts(most_at_once=most_at_once, **options)))
+    script = that_ends(
+        draw(scripts(handoffs=handoffs, most_at_once=most_at_once, helps_at_once=helps_at_once))
+    )
     if expected(script, ends=True).failed or not draw(st.integers(0, 4)):
         return script
     beside = draw(st.lists(_works(failing=True), max_size=most_at_once - 1))
