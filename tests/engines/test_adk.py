@@ -10,8 +10,8 @@ import pytest
 from adopted import Watched, watched
 from adopted_asked import Asked, Ended
 from adopted_engine import Engine, is_whole
-    on_error = None  # type: ignore[assignment]
-    most_at_once = 3 if TOGETHER else 1
+from agent_scripts import FIRST, HELPER, SECOND, WORK, Stage, Words
+from packaging.version import Version
 from traces import attributes
 
 from flowspan import semconv

@@ -42,6 +42,7 @@ class Smolagents(Engine):
     words = Words(asks=helped, done=final)
     ways = ("sync", "steps")
     most_at_once = 1
+    errors = 2
 
     def agents(self, stage: Stage) -> Any:
         def work(place: str) -> str:

@@ -6,7 +6,7 @@ import gc
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -503,6 +503,32 @@ def test_a_failure_is_counted_once(own: Recording) -> None:
     assert known(call)[semconv.ERROR_TYPE] == "ValueError"
     assert semconv.COST_STATUS not in known(call)
     assert known(own.spans[0])[semconv.ROLLUP_ERRORS] == 1
+
+
+@pytest.mark.parametrize("raises", [True, False], ids=["raises", "is answered for"])
+@pytest.mark.parametrize("around", ["nothing", "a run"])
+def test_failures_of_tools_are_counted_once(own: Recording, around: str, *, raises: bool) -> None:
+    """On all that is around them, whoever made it; what fails of them adds nothing."""
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "look"}
+
+    def work() -> None:
+        with guest(own, WORKFLOW, {}, name="theirs"), guest(own, AGENT, {}, name="agent"):
+            with guest(own, tool, {}):
+                pass
+            with guest(own, tool, {}):
+                Engine().excuse()
+            with guest(own, tool, {}):
+                Engine().excuse()
+                if raises:
+                    raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no") if raises else nullcontext():
+        Engine().run(work) if around == "a run" else work()
+
+    for name in ("theirs", "agent", *(["invoke_workflow work"] if around == "a run" else ())):
+        span = own.spans.one(name)
+        assert known(span)[semconv.ROLLUP_ERRORS] == 2
+        assert span.status.is_unset is not raises
 
 
 def test_a_failure_without_a_type_has_the_conventions_own(own: Recording) -> None:

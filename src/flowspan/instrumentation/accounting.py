@@ -76,8 +76,7 @@ def ended(
     if kind == "llm":
         _add_to_totals(invocation, usage, error)
         counted.note(invocation, duration_ns)
-    if semconv.ERROR_TYPE in invocation.attributes:
-        _add_error(invocation)
+    failed(invocation)
     if kind in TIMED_KINDS:
         _uncover(invocation)
     if invocation.totals is not None:
@@ -101,16 +100,25 @@ def _add_to_totals(invocation: CallFrame, usage: Usage | None, error: BaseExcept
             frame.totals.add_call(usage, invocation.cost_usd, unpriced=unpriced and not failed)
 
 
+def failed(invocation: CallFrame) -> None:
+    """Account for the failure of a call, if it is one."""
+    if semconv.ERROR_TYPE in invocation.attributes:
+        _add_error(invocation)
+
+
 def _add_error(invocation: CallFrame) -> None:
     """Count an error once, where it was first seen, for all frames above.
 
     A failure that an answer reported (an HTTP status, an error in the result) is often raised by
-    the code around the call: an exception of the frame above it is the same failure.
+    the code around the call: an exception of the frame above it is the same failure.  Who sees
+    no exceptions has failed of what failed inside.
     """
     failure = invocation.failure
-    first = failure is None or not (
-        invocation.failed_below == REPORTED or came_from_inside(invocation, failure)
-    )
+    if failure is not None:
+        first = not (invocation.failed_below == REPORTED or came_from_inside(invocation, failure))
+    else:
+        totals = invocation.totals
+        first = invocation.sees_exceptions or totals is None or not totals.errors
     with invocation.run.lock:
         if invocation.parent is not None:
             invocation.parent.failed_below = REPORTED if failure is None else identity(failure)

@@ -147,6 +147,8 @@ def _leave(guest: Guest, span: Span) -> None:
         _finish_run(frame, reading, ended_ns)
     elif not reading.is_model_call:
         _finish_around(frame)
+        if frame.role != "internal":
+            accounting.failed(frame)
     elif _owns(frame, reading, ended_ns):
         _count(frame, reading, ended_ns)
     else:

@@ -73,6 +73,9 @@ class CallFrame:
     generation: ClassVar[int] = 0
     """Grows in a forked child."""
 
+    sees_exceptions: ClassVar[bool] = True
+    """Whether it is told of every exception that leaves it."""
+
     __slots__ = (
         "__weakref__",
         "_around",

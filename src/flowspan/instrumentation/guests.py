@@ -86,6 +86,7 @@ class GuestFrame(CallFrame):
     """
 
     __slots__ = ("_guest", "_reference", "adopted", "claimed", "role")
+    sees_exceptions = False
 
     def __init__(self, site: Site, guest: Guest, role: Kind, parent: CallFrame | None) -> None:
         super().__init__(site, Call(None, (), NOTHING), parent, NO_CONTEXT)

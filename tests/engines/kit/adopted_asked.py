@@ -22,6 +22,7 @@ from adopted_engine import (
     Engine,
     asked,
     counted,
+    errors,
     is_in_this_version,
     is_paid,
     is_whole,
@@ -165,6 +166,7 @@ class Asked(Asking):
             assert stage.worked.total() == played.worked.total()
             is_whole(spans)
             assert counted(engine, spans) == must(engine, played)
+            assert errors(spans) == stage.broke * engine.errors
 
         check()
 
@@ -395,6 +397,7 @@ class Ended(Asking):
             assert stage.worked.total() == played.worked.total()
             assert (stage.broke > 0) == (played.failed > 0) == str(got).endswith("is broken")
             is_whole(spans)
-            assert counted(spans) == must(engine, played)
+            assert counted(engine, spans) == must(engine, played)
+            assert errors(spans) == stage.broke * engine.errors
 
         check()

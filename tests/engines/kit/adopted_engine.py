@@ -38,6 +38,8 @@ class Engine:
         helps_at_once: Whether an agent can be asked by two tools at once.
         nests: Whether who is handed over to is inside of who hands over: then only the innermost
             agent of each thing is compared.
+        errors: How many errors a tool that fails is: the step around it may fail as well, of an
+            exception of the engine's own.
     """
 
     integration: Integration
@@ -48,6 +50,7 @@ class Engine:
     most_at_once: int = 3
     helps_at_once: bool = True
     nests: bool = False
+    errors: int = 1
 
     def agents(self, stage: Stage) -> Any:
         """Agents whose tools are the stage's; what is asked."""
@@ -150,6 +153,12 @@ def counted(engine: Engine, spans: RecordedSpans) -> dict[str, Any]:
         "failed": len(failed),
         "handed": routes(spans),
     }
+
+
+def errors(spans: RecordedSpans) -> int:
+    """How many errors the run says that there were."""
+    (root,) = spans.roots()
+    return int(attributes(root).get(semconv.ROLLUP_ERRORS, 0))
 
 
 def must(engine: Engine, played: Played) -> dict[str, Any]:
