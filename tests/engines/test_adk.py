@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from adopted import Watched, watched
-from adopted_asked import Asked, Ended
+from adopted_asked import Asked
 from adopted_engine import Engine, is_whole
 from agent_scripts import FIRST, HELPER, SECOND, WORK, Stage, Words
 from packaging.version import Version
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # its own: clients that nobod
 
 MODEL = "gemini-2.5-flash"
 VERSION = Version(version("google-adk"))
-TOGETHER = VERSION >= Version("1.10")
+TOGETHER = Version("1.10") <= VERSION
 """Whether tools that one answer wants are at once, and not one after the other."""
 
 
@@ -96,23 +96,12 @@ class Adk(Engine):
         await agents.close()
 
 
-class Strict(Adk):
-    """A run ends where a tool fails."""
-
-    on_error = None  # type: ignore[assignment]
-    most_at_once = 3 if TOGETHER else 1
-
-
 class TestAdk(Watched):
     engine = "adk"
 
 
 class TestAsked(Asked):
     engine = Adk()
-
-
-class TestEnded(Ended):
-    engine = Strict()
 
 
 # --- what only this engine has --------------------------------------------------------------------

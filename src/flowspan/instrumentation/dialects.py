@@ -271,13 +271,17 @@ def engine_of(scope: str) -> str:
 
 
 def said_by_name(scope: str, name: str) -> dict[str, str]:
-    """Operation and agent of a span, if only its name says so: ``agent_run [forecaster]``."""
+    """What a span is and of whom, if only its name says so: ``agent_run [forecaster]``."""
     first, _, rest = name.partition(" ")
     operation = _OF_NAMES.get((scope, first))
     if operation is None:
         return {}
-    agent = {semconv.AGENT_NAME: rest[1:-1]} if rest.startswith("[") else {}
-    return {semconv.OPERATION_NAME: operation, **agent}
+    named = {}
+    if rest.startswith("["):
+        named = {semconv.AGENT_NAME: rest[1:-1]}
+    elif operation == "execute_tool" and not rest.startswith("("):
+        named = {semconv.TOOL_NAME: rest}
+    return {semconv.OPERATION_NAME: operation, **named}
 
 
 def may_be_model_call(scope: str, attributes: Attributes | None) -> bool:

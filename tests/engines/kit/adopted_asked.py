@@ -1,14 +1,12 @@
 """What every engine of small tables is asked; an engine says how its agents are made and asked.
 
-A test class of an engine derives from :class:`Asked` and has an ``Engine`` of its own; one whose
-runs end where a tool fails has another, of :class:`Ended`.
+A test class of an engine derives from :class:`Asked` and has an ``Engine`` of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,10 +33,8 @@ from agent_scripts import (
     EVERYTHING,
     SHORT,
     SIMPLE,
-    BrokenError,
     Script,
     Stage,
-    ending_scripts,
     expected,
     one_by_one,
     scripts,
@@ -357,47 +353,3 @@ class Asked(Asking):
         if not all(row.optional for row in rows if row.state == "missing"):
             assert finding.level == "problem"
             assert lost.rpartition(":")[2].rpartition(".")[2] in finding.text
-
-
-class Ended(Asking):
-    """One whose runs end where a tool fails: its agents are not told."""
-
-    @pytest.fixture(autouse=True)
-    def _unlogged(self) -> Iterator[None]:
-        """Pytest would keep what is logged, with exceptions and all that these hold."""
-        logging.disable()
-        yield
-        logging.disable(logging.NOTSET)
-
-    def acted(self, way: str, stage: Stage) -> Any:
-        """What the program gets is the tool's exception."""
-        try:
-            return super().acted(way, stage)
-        except BrokenError as error:
-            return str(error)
-
-    def test_random_plays_end_where_a_tool_fails(self, way: str) -> None:
-        """What was done until then, what failed, and nothing after it, are what happened.
-
-        Of tools that one answer wants, each is under way before one of them fails.
-        """
-        engine = self.engine
-
-        @_DRAWN
-        @given(
-            ending_scripts(
-                handoffs=engine.handoffs,
-                most_at_once=engine.most_at_once,
-                helps_at_once=engine.helps_at_once,
-            )
-        )
-        def check(script: Script) -> None:
-            got, stage, spans = self.both(way, script)
-            played = expected(script, ends=True)
-            assert stage.worked.total() == played.worked.total()
-            assert (stage.broke > 0) == (played.failed > 0) == str(got).endswith("is broken")
-            is_whole(spans)
-            assert counted(engine, spans) == must(engine, played)
-            assert errors(spans) == stage.broke * engine.errors
-
-        check()

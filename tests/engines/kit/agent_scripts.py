@@ -25,7 +25,6 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -73,7 +72,7 @@ class Played:
     Attributes:
         asked: Calls of the model, by the agent that asks.
         worked: Tools, the asked agents not among them.
-        failed: How many tools failed; the asked agents are among these.
+        failed: How many of them failed.
         handed: Handoffs, from whom to whom.
         begun: Agents that began, by a question or by a handoff.
         helped: How often an agent asked the other one.
@@ -108,38 +107,14 @@ def without_failures(script: Script) -> Script:
     return Script(tuple(tuple(map(mended, turn)) for turn in script.turns))
 
 
-def that_ends(script: Script) -> Script:
-    """The same where a failure may end the play: beside a failing tool there are but tools.
-
-    What another agent has done by the time that a tool beside it fails, nobody could say.
-    """
-    return Script(tuple(map(_that_ends, script.turns)))
-
-
-def _that_ends(turn: tuple[Act, ...]) -> tuple[Act, ...]:
-    if all(act.script is None for act in turn):
-        return turn
-    if len(turn) > 1:
-        return without_failures(Script((turn,))).turns[0]
-    (ask,) = turn
-    return (Act(ask.what, that_ends(ask.script or Script())),)
-
-
-def expected(script: Script, *, ends: bool = False) -> Played:
-    """The script gone through by hand.
-
-    Args:
-        script: It.
-        ends: Whether a failure ends the play, after the tools that were wanted at once with it;
-            the tools that asked agents had a part in that fail as well.
-    """
+def expected(script: Script) -> Played:
+    """The script gone through by hand."""
     played = Played()
-    with suppress(BrokenError):
-        _go(script, (), FIRST, played, ends=ends)
+    _go(script, (), FIRST, played)
     return played
 
 
-def _go(script: Script, around: tuple[str, ...], agent: str, played: Played, *, ends: bool) -> None:
+def _go(script: Script, around: tuple[str, ...], agent: str, played: Played) -> None:
     played.begun[(*around, agent)] += 1
     for turn in script.turns:
         played.asked[(*around, agent)] += 1
@@ -151,16 +126,10 @@ def _go(script: Script, around: tuple[str, ...], agent: str, played: Played, *, 
                 played.begun[(*around, agent)] += 1
             elif act.script is not None:
                 played.helped += 1
-                try:
-                    _go(act.script, (*around, agent), HELPER, played, ends=ends)
-                except BrokenError:
-                    played.failed += 1
-                    raise
+                _go(act.script, (*around, agent), HELPER, played)
             else:
                 played.worked[(*around, agent, WORK)] += 1
                 played.failed += act.what == "fail"
-        if ends and any(act.what == "fail" for act in turn):
-            raise BrokenError(agent)
     played.asked[(*around, agent)] += 1
 
 
@@ -308,32 +277,6 @@ def scripts(
         many = many.filter(lambda turn: sum(act.what == "ask" for act in turn) < 2)
     turn = st.one_of(many, st.just((Act("hand over"),))) if handoffs else many
     return st.lists(turn, max_size=4).map(lambda turns: Script(tuple(turns)))
-
-
-@st.composite
-def ending_scripts(
-    draw: st.DrawFn, /, *, handoffs: bool, most_at_once: int, helps_at_once: bool
-) -> Script:
-    """Random scripts for plays that a failure ends; a few have none.
-
-    Args:
-        draw: Draws.
-        handoffs: As of :func:`scripts`.
-        most_at_once: As there.
-        helps_at_once: As there.
-    """
-    script = that_ends(
-        draw(scripts(handoffs=handoffs, most_at_once=most_at_once, helps_at_once=helps_at_once))
-    )
-    if expected(script, ends=True).failed or not draw(st.integers(0, 4)):
-        return script
-    beside = draw(st.lists(_works(failing=True), max_size=most_at_once - 1))
-    turn = tuple(draw(st.permutations([Act("fail"), *beside])))
-    if draw(st.booleans()):
-        before = draw(st.sampled_from([(), ((Act("work"),),)]))
-        turn = (Act("ask", Script((*before, turn))),)
-    place = draw(st.integers(0, len(script.turns)))
-    return Script((*script.turns[:place], turn, *script.turns[place:]))
 
 
 EVERYTHING: Final = Script(
