@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,12 +71,8 @@ def run(
     settings["FLOWSPAN_INVOCATION"] = invocation = str(uuid.uuid4())
     environ = launcher.environment(os.environ, settings)
     program = launcher.resolve(command)
-    python = interpreter.of_command(program)
-    if python is not None and not interpreter.has_flowspan(python):
-        click.echo(_NOT_THERE.format(python=python, ours=sys.executable), err=True)
-        ctx.exit(launcher.run(program, launcher.without_hook(os.environ)))
-    if (switch := interpreter.blinding_switch(program)) is not None:
-        click.echo(_BLIND.format(switch=switch), err=True)
+    if (blind := _why_blind(program)) is not None:
+        click.echo(blind, err=True)
         ctx.exit(launcher.run(program, launcher.without_hook(os.environ)))
     if no_summary:
         ctx.exit(launcher.replace(program, environ))
@@ -85,3 +82,12 @@ def run(
 
     recorded.tell(environ, invocation, given_store=given["store"])
     ctx.exit(code)
+
+
+def _why_blind(program: Sequence[str]) -> str | None:
+    """Why flowspan cannot begin in a program; ``None`` where it can."""
+    python = interpreter.of_command(program)
+    if python is not None and not interpreter.has_flowspan(python):
+        return _NOT_THERE.format(python=python, ours=sys.executable)
+    switch = interpreter.blinding_switch(program)
+    return None if switch is None else _BLIND.format(switch=switch)
